@@ -1,0 +1,1 @@
+//! A tenant scope for PostgreSQL row-level security that cannot leak.

@@ -1,0 +1,1 @@
+//! Find every database call that runs outside a tenant-scoped transaction.
