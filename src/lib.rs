@@ -1,1 +1,13 @@
 //! Find every database call that runs outside a tenant-scoped transaction.
+//!
+//! `discover → parse → index → resolve → judge → report`: one function per arrow, plain data between.
+
+pub mod source;
+
+pub mod facts;
+
+pub mod rules;
+
+pub mod program;
+
+pub mod finding;
