@@ -80,10 +80,7 @@ impl Cluster {
     pub fn start() -> Result<Cluster, TestingError> {
         let bin = find_binaries().ok_or(TestingError::NotInstalled)?;
         let home = new_home()?;
-        let at_home = |source| TestingError::Io {
-            path: home.clone(),
-            source,
-        };
+        let at_home = |source| TestingError::Io { path: home.clone(), source };
         fs::write(home.join("settings"), settings(&home)).map_err(at_home)?;
         let log = File::create(home.join("supervisor.log")).map_err(at_home)?;
         let mut supervisor = Command::new("sh");
@@ -101,22 +98,13 @@ impl Cluster {
             supervisor.uid(user).gid(group);
         }
         let mut supervisor = supervisor.spawn().map_err(at_home)?;
-        let lifeline = supervisor
-            .stdin
-            .take()
-            .ok_or_else(|| at_home(io::ErrorKind::BrokenPipe.into()))?;
+        let lifeline = supervisor.stdin.take().ok_or_else(|| at_home(io::ErrorKind::BrokenPipe.into()))?;
         let mut answer = String::new();
         if let Some(stdout) = supervisor.stdout.take() {
-            BufReader::new(stdout)
-                .read_line(&mut answer)
-                .map_err(at_home)?;
+            BufReader::new(stdout).read_line(&mut answer).map_err(at_home)?;
         }
         if answer.trim() == "ready" {
-            return Ok(Cluster {
-                home,
-                bin,
-                _lifeline: lifeline,
-            });
+            return Ok(Cluster { home, bin, _lifeline: lifeline });
         }
         let log = fs::read_to_string(home.join("log")).unwrap_or_default();
         fs::remove_dir_all(&home).ok();
@@ -153,10 +141,7 @@ fn new_home() -> Result<PathBuf, TestingError> {
         _ => PathBuf::from("/tmp"),
     };
     let home = base.join(format!("rls-{}", uuid::Uuid::new_v4().simple()));
-    let at_home = |source| TestingError::Io {
-        path: home.clone(),
-        source,
-    };
+    let at_home = |source| TestingError::Io { path: home.clone(), source };
     fs::create_dir(&home).map_err(at_home)?;
     fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).map_err(at_home)?;
     Ok(home)
@@ -170,9 +155,7 @@ fn unprivileged_account(home: &Path) -> io::Result<Option<(u32, u32)>> {
     }
     let passwd = fs::read_to_string("/etc/passwd")?;
     let account = |name: &str| {
-        let line = passwd
-            .lines()
-            .find(|line| line.split(':').next() == Some(name))?;
+        let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
         let mut fields = line.split(':').skip(2);
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     };
@@ -181,17 +164,13 @@ fn unprivileged_account(home: &Path) -> io::Result<Option<(u32, u32)>> {
 
 fn find_binaries() -> Option<PathBuf> {
     let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>());
-    let mut installed: Vec<(u32, PathBuf)> = [
-        "/usr/lib/postgresql",
-        "/usr/local/pgsql",
-        "/opt/homebrew/opt",
-    ]
-    .iter()
-    .filter_map(|base| fs::read_dir(base).ok())
-    .flatten()
-    .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-    .filter_map(|bin| Some((major_version(&bin)?, bin)))
-    .collect();
+    let mut installed: Vec<(u32, PathBuf)> = ["/usr/lib/postgresql", "/usr/local/pgsql", "/opt/homebrew/opt"]
+        .iter()
+        .filter_map(|base| fs::read_dir(base).ok())
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter_map(|bin| Some((major_version(&bin)?, bin)))
+        .collect();
     installed.sort();
     let newest = installed.pop().map(|(_, bin)| bin);
     from_pg_config()
@@ -212,17 +191,8 @@ fn major_version(bin: &Path) -> Option<u32> {
     if !PROGRAMS.iter().all(|program| bin.join(program).is_file()) {
         return None;
     }
-    let output = Command::new(bin.join("postgres"))
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = Command::new(bin.join("postgres")).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let version = text
-        .split_whitespace()
-        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-    version
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

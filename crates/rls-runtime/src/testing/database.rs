@@ -25,9 +25,7 @@ impl TestDb {
     /// When there is no PostgreSQL: a test that needs one must fail, not pass by doing nothing.
     pub async fn new() -> TestDb {
         let created = match Cluster::shared() {
-            Ok(cluster) => TestDb::create(cluster)
-                .await
-                .map_err(|error| error.to_string()),
+            Ok(cluster) => TestDb::create(cluster).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         created.unwrap_or_else(|error| panic!("{error}"))
@@ -97,18 +95,12 @@ impl TestDb {
     /// The connection URL of a role, for a program under test.
     pub fn url(&self, role: &str) -> String {
         let socket_dir = self.cluster.socket_dir().display();
-        format!(
-            "postgres://{role}@localhost:{PORT}/{}?host={socket_dir}",
-            self.name
-        )
+        format!("postgres://{role}@localhost:{PORT}/{}?host={socket_dir}", self.name)
     }
 
     /// A plain pool of the owner.
     pub async fn owner_pool(&self) -> Result<PgPool, TestingError> {
-        Ok(PgPoolOptions::new()
-            .max_connections(4)
-            .connect_with(self.owner_options())
-            .await?)
+        Ok(PgPoolOptions::new().max_connections(4).connect_with(self.owner_options()).await?)
     }
 
     /// Run statements as the owner.
@@ -134,9 +126,7 @@ impl TestDb {
 async fn run(options: &PgConnectOptions, statements: &[String]) -> Result<(), TestingError> {
     let mut connection: PgConnection = options.connect().await?;
     for sql in statements {
-        sqlx::raw_sql(AssertSqlSafe(sql.as_str()))
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql(AssertSqlSafe(sql.as_str())).execute(&mut connection).await?;
     }
     connection.close().await?;
     Ok(())
