@@ -1,5 +1,24 @@
 //! A tenant scope for PostgreSQL row-level security that cannot leak.
 #![forbid(unsafe_code)]
 
+mod tenant;
+
+mod error;
+mod handle;
+mod options;
+mod pool;
+mod role;
+mod scope;
+mod session;
+mod slot;
+
 #[cfg(feature = "testing")]
 pub mod testing;
+
+pub use error::Error;
+pub use handle::{Savepoint, TenantConn, TenantTx};
+pub use options::{Isolation, Retry, ScopeOptions};
+pub use pool::{RlsPool, RlsPoolOptions};
+pub use role::{RoleProblem, RoleProblems};
+pub use scope::{with_tenant, with_tenant_opts, with_tenant_retry};
+pub use tenant::{ParseTenantIdError, TenantId};

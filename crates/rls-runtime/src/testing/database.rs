@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
+use crate::pool::{RlsPool, RlsPoolOptions};
+use crate::tenant::TenantId;
+
 use super::cluster::{Cluster, PORT, SUPERUSER, TestingError};
 
 /// A fresh database with an owner role and a runtime role that no other test has.
@@ -101,6 +104,31 @@ impl TestDb {
     /// A plain pool of the owner.
     pub async fn owner_pool(&self) -> Result<PgPool, TestingError> {
         Ok(PgPoolOptions::new().max_connections(4).connect_with(self.owner_options()).await?)
+    }
+
+    /// The pool of the runtime role, as the service has it.
+    pub async fn pool(&self) -> RlsPool {
+        self.pool_with(RlsPoolOptions::new().max_connections(4))
+            .await
+    }
+
+    /// A pool of the runtime role with options of one's own.
+    ///
+    /// # Panics
+    ///
+    /// When the pool refuses the role, which is what a test of a service should fail with.
+    pub async fn pool_with(&self, options: RlsPoolOptions) -> RlsPool {
+        options
+            .connect_with(self.runtime_options())
+            .await
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Run statements as the owner, with a tenant bound.
+    pub async fn execute_as_tenant(&self, tenant: TenantId, sql: &str) -> Result<(), TestingError> {
+        let bound =
+            format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true); {sql}; COMMIT");
+        run(&self.owner_options(), &[bound]).await
     }
 
     /// Run statements as the owner.

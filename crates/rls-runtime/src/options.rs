@@ -1,0 +1,207 @@
+//! How a scope is opened, and whether it is tried again.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How much a scope sees of what others commit meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// Each statement sees what was committed before it.
+    ReadCommitted,
+    /// The whole scope sees one snapshot.
+    RepeatableRead,
+    /// As if scopes ran one after the other; combine with [`with_tenant_retry`](crate::with_tenant_retry).
+    Serializable,
+}
+
+/// How a scope is opened. Everything rides in the message that opens it and costs no round trip.
+///
+/// ```
+/// use std::time::Duration;
+/// use rls_runtime::{Isolation, ScopeOptions};
+///
+/// let report = ScopeOptions::new()
+///     .read_only()
+///     .isolation(Isolation::RepeatableRead)
+///     .statement_timeout(Duration::from_secs(5))
+///     .label("monthly report");
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct ScopeOptions {
+    isolation: Option<Isolation>,
+    read_only: bool,
+    statement_timeout: Option<Duration>,
+    lock_timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
+    label: Option<&'static str>,
+}
+
+impl ScopeOptions {
+    /// What the server has as its defaults.
+    pub const fn new() -> ScopeOptions {
+        ScopeOptions {
+            isolation: None,
+            read_only: false,
+            statement_timeout: None,
+            lock_timeout: None,
+            idle_timeout: None,
+            label: None,
+        }
+    }
+
+    /// Refuse every write. No statement of the closure can undo this.
+    pub const fn read_only(mut self) -> ScopeOptions {
+        self.read_only = true;
+        self
+    }
+
+    /// Set the isolation level. No statement of the closure can change it.
+    pub const fn isolation(mut self, isolation: Isolation) -> ScopeOptions {
+        self.isolation = Some(isolation);
+        self
+    }
+
+    /// Let no single statement run longer.
+    pub const fn statement_timeout(mut self, timeout: Duration) -> ScopeOptions {
+        self.statement_timeout = Some(timeout);
+        self
+    }
+
+    /// Let no statement wait longer for a lock.
+    pub const fn lock_timeout(mut self, timeout: Duration) -> ScopeOptions {
+        self.lock_timeout = Some(timeout);
+        self
+    }
+
+    /// Let the server end the scope when the closure sends nothing for longer.
+    pub const fn idle_timeout(mut self, timeout: Duration) -> ScopeOptions {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Name the scope in traces.
+    pub const fn label(mut self, label: &'static str) -> ScopeOptions {
+        self.label = Some(label);
+        self
+    }
+
+    pub(crate) fn trace_label(&self) -> &'static str {
+        self.label.unwrap_or_default()
+    }
+
+    /// The words after `BEGIN`.
+    pub(crate) fn begin_modes(&self) -> &'static str {
+        match (self.isolation, self.read_only) {
+            (None, false) => "",
+            (None, true) => " READ ONLY",
+            (Some(Isolation::ReadCommitted), false) => " ISOLATION LEVEL READ COMMITTED",
+            (Some(Isolation::ReadCommitted), true) => " ISOLATION LEVEL READ COMMITTED READ ONLY",
+            (Some(Isolation::RepeatableRead), false) => " ISOLATION LEVEL REPEATABLE READ",
+            (Some(Isolation::RepeatableRead), true) => " ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            (Some(Isolation::Serializable), false) => " ISOLATION LEVEL SERIALIZABLE",
+            (Some(Isolation::Serializable), true) => " ISOLATION LEVEL SERIALIZABLE READ ONLY",
+        }
+    }
+
+    /// The settings of the transaction, as more columns of the statement that binds the tenant.
+    pub(crate) fn settings(&self) -> impl fmt::Display + '_ {
+        Settings(self)
+    }
+}
+
+struct Settings<'a>(&'a ScopeOptions);
+
+impl fmt::Display for Settings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timeouts = [
+            ("statement_timeout", self.0.statement_timeout),
+            ("lock_timeout", self.0.lock_timeout),
+            ("idle_in_transaction_session_timeout", self.0.idle_timeout),
+        ];
+        for (name, timeout) in timeouts {
+            if let Some(timeout) = timeout {
+                // Zero would switch the timeout off, which is the opposite of a very short one.
+                let milliseconds = timeout.as_millis().clamp(1, i32::MAX as u128);
+                write!(f, ",set_config('{name}','{milliseconds}',true)")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How often a scope is tried again after a serialization failure (40001) or a deadlock (40P01).
+///
+/// ```
+/// use std::time::Duration;
+/// use rls_runtime::Retry;
+///
+/// let retry = Retry::attempts(5).backoff(Duration::from_millis(10), Duration::from_secs(1));
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Retry {
+    attempts: u32,
+    first: Duration,
+    longest: Duration,
+}
+
+impl Retry {
+    /// Run the scope at most so many times.
+    pub const fn attempts(attempts: u32) -> Retry {
+        Retry {
+            attempts,
+            first: Duration::from_millis(5),
+            longest: Duration::from_millis(500),
+        }
+    }
+
+    /// Wait up to `first` before the second attempt, twice as long before each further one, never longer than `longest`.
+    pub const fn backoff(mut self, first: Duration, longest: Duration) -> Retry {
+        self.first = first;
+        self.longest = longest;
+        self
+    }
+
+    /// How long to wait after an attempt, counted from 1; `None` when it was the last one.
+    ///
+    /// `random` is any number: the pause is a random part of the backoff, so that those who met once do not meet again.
+    pub(crate) fn pause_after(&self, attempt: u32, random: u64) -> Option<Duration> {
+        if attempt >= self.attempts {
+            return None;
+        }
+        let doubled = self.first.saturating_mul(1 << (attempt - 1).min(16));
+        Some(
+            doubled
+                .min(self.longest)
+                .mul_f64(random as f64 / u64::MAX as f64),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_the_longest_and_end_with_the_last_attempt() {
+        let retry =
+            Retry::attempts(4).backoff(Duration::from_millis(10), Duration::from_millis(30));
+        let pauses: Vec<_> = (1..=4)
+            .map(|attempt| retry.pause_after(attempt, u64::MAX))
+            .collect();
+        let expected = [Some(10), Some(20), Some(30), None].map(|ms| ms.map(Duration::from_millis));
+        assert_eq!(pauses, expected);
+        assert_eq!(retry.pause_after(1, 0), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_timeout_below_a_millisecond_is_not_switched_off() {
+        let options = ScopeOptions::new().statement_timeout(Duration::from_micros(1));
+        assert_eq!(
+            options.settings().to_string(),
+            ",set_config('statement_timeout','1',true)"
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! The pool that hands out scopes and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool};
+
+use crate::error::Error;
+use crate::role::{RoleProblems, find_role_problems, server_is_local};
+
+/// A pool of connections that are only ever used in a tenant's scope.
+///
+/// It refuses to connect as a role that could get past the policies, and hands out no connection: [`with_tenant`](crate::with_tenant) is the only way in.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), rls_runtime::Error> {
+/// let pool = rls_runtime::RlsPool::connect("postgres://shop_app@db.internal/shop").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct RlsPool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pool: PgPool,
+    tenant_setting: Arc<str>,
+    unnamed_statements: bool,
+}
+
+/// How a pool is built.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), rls_runtime::Error> {
+/// use std::time::Duration;
+/// use rls_runtime::RlsPoolOptions;
+///
+/// let pool = RlsPoolOptions::new()
+///     .max_connections(20)
+///     .acquire_timeout(Duration::from_secs(3))
+///     .tenant_setting("app.tenant_id")
+///     .connect("postgres://shop_app@db.internal/shop")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct RlsPoolOptions {
+    pool: PgPoolOptions,
+    tenant_setting: String,
+    tenant_column: String,
+    unnamed_statements: bool,
+    role_check: RoleCheck,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RoleCheck {
+    Refuse,
+    WarnInLocalDevelopment,
+}
+
+impl RlsPool {
+    /// Connect with the options of [`RlsPoolOptions::new`].
+    pub async fn connect(url: &str) -> Result<RlsPool, Error> {
+        RlsPoolOptions::new().connect(url).await
+    }
+
+    /// Connect as the options of sqlx say.
+    pub async fn connect_with(options: PgConnectOptions) -> Result<RlsPool, Error> {
+        RlsPoolOptions::new().connect_with(options).await
+    }
+
+    /// The setting that the policies read the tenant from.
+    pub fn tenant_setting(&self) -> &str {
+        &self.shared.tenant_setting
+    }
+
+    /// How many connections there are, in use or idle.
+    pub fn size(&self) -> u32 {
+        self.shared.pool.size()
+    }
+
+    /// How many connections are idle.
+    pub fn num_idle(&self) -> usize {
+        self.shared.pool.num_idle()
+    }
+
+    /// Open no more scopes, and wait until the open ones have ended.
+    pub async fn close(&self) {
+        self.shared.pool.close().await;
+    }
+
+    /// Whether the pool is closed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.pool.is_closed()
+    }
+
+    pub(crate) fn inner(&self) -> &PgPool {
+        &self.shared.pool
+    }
+
+    pub(crate) fn tenant_setting_shared(&self) -> &Arc<str> {
+        &self.shared.tenant_setting
+    }
+
+    pub(crate) fn unnamed_statements(&self) -> bool {
+        self.shared.unnamed_statements
+    }
+}
+
+impl Default for RlsPoolOptions {
+    fn default() -> RlsPoolOptions {
+        RlsPoolOptions::new()
+    }
+}
+
+impl RlsPoolOptions {
+    /// Ten connections, the setting `app.tenant_id`, the column `tenant_id`.
+    pub fn new() -> RlsPoolOptions {
+        RlsPoolOptions {
+            // A ping before each scope would be a round trip; a scope finds out by itself and takes another connection.
+            pool: PgPoolOptions::new().test_before_acquire(false),
+            tenant_setting: "app.tenant_id".to_owned(),
+            tenant_column: "tenant_id".to_owned(),
+            unnamed_statements: false,
+            role_check: RoleCheck::Refuse,
+        }
+    }
+
+    /// Open at most so many connections.
+    pub fn max_connections(mut self, connections: u32) -> RlsPoolOptions {
+        self.pool = self.pool.max_connections(connections);
+        self
+    }
+
+    /// Keep at least so many connections open.
+    pub fn min_connections(mut self, connections: u32) -> RlsPoolOptions {
+        self.pool = self.pool.min_connections(connections);
+        self
+    }
+
+    /// Wait no longer for a connection.
+    pub fn acquire_timeout(mut self, timeout: Duration) -> RlsPoolOptions {
+        self.pool = self.pool.acquire_timeout(timeout);
+        self
+    }
+
+    /// Close connections that were idle for longer; `None` keeps them.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> RlsPoolOptions {
+        self.pool = self.pool.idle_timeout(timeout);
+        self
+    }
+
+    /// Close connections that are older; `None` keeps them.
+    pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> RlsPoolOptions {
+        self.pool = self.pool.max_lifetime(lifetime);
+        self
+    }
+
+    /// Name the setting that the policies read the tenant from, `app.tenant_id` otherwise.
+    pub fn tenant_setting(mut self, setting: impl Into<String>) -> RlsPoolOptions {
+        self.tenant_setting = setting.into();
+        self
+    }
+
+    /// Name the column that makes a table a tenant's, `tenant_id` otherwise. Only the check of the role uses it.
+    pub fn tenant_column(mut self, column: impl Into<String>) -> RlsPoolOptions {
+        self.tenant_column = column.into();
+        self
+    }
+
+    /// Keep no prepared statements, for a PgBouncer in transaction mode that is older than 1.21 or has `max_prepared_statements = 0`.
+    ///
+    /// Every statement is then parsed each time, at the price of a round trip.
+    pub fn unnamed_statements(mut self) -> RlsPoolOptions {
+        self.unnamed_statements = true;
+        self
+    }
+
+    /// Warn, and do not refuse, when the role could get past the policies.
+    ///
+    /// For a developer's own machine, where there is only the superuser.
+    /// In a build without debug assertions it still refuses, unless the server is on the same machine.
+    pub fn dangerously_accept_any_role_for_local_development(mut self) -> RlsPoolOptions {
+        self.role_check = RoleCheck::WarnInLocalDevelopment;
+        self
+    }
+
+    /// Check the role, and connect to the server that the URL names.
+    pub async fn connect(self, url: &str) -> Result<RlsPool, Error> {
+        let options = url.parse().map_err(Error::Unavailable)?;
+        self.connect_with(options).await
+    }
+
+    /// Check the role, and connect.
+    pub async fn connect_with(self, options: PgConnectOptions) -> Result<RlsPool, Error> {
+        if !is_setting_name(&self.tenant_setting) {
+            let message = format!(
+                "`{}` is no name for a tenant setting, use one such as `app.tenant_id`",
+                self.tenant_setting
+            );
+            return Err(Error::Configuration(message));
+        }
+        self.check_role(&options).await?;
+        let shared = Shared {
+            pool: self.pool.connect_lazy_with(options),
+            tenant_setting: self.tenant_setting.into(),
+            unnamed_statements: self.unnamed_statements,
+        };
+        Ok(RlsPool {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// On a connection of its own, so that the pool starts without a history.
+    async fn check_role(&self, options: &PgConnectOptions) -> Result<(), Error> {
+        let mut connection = options.connect().await.map_err(Error::Unavailable)?;
+        let problems =
+            find_role_problems(&mut connection, &self.tenant_setting, &self.tenant_column)
+                .await
+                .map_err(Error::Unavailable)?;
+        let tolerated = match self.role_check {
+            RoleCheck::Refuse => false,
+            RoleCheck::WarnInLocalDevelopment => {
+                cfg!(debug_assertions)
+                    || server_is_local(&mut connection)
+                        .await
+                        .map_err(Error::Unavailable)?
+            }
+        };
+        connection.close().await.ok();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let refused = RoleProblems { problems };
+        if tolerated {
+            tracing::warn!("{refused}; accepted for local development only");
+            return Ok(());
+        }
+        Err(Error::RoleRefused(refused))
+    }
+}
+
+/// It is written into statements, so nothing but plain names may pass.
+fn is_setting_name(name: &str) -> bool {
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    name.contains('.') && name.len() < 64 && name.split('.').all(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setting_names() {
+        for good in ["app.tenant_id", "a.b.c", "_x.Y1"] {
+            assert!(is_setting_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "tenant",
+            "app.",
+            ".x",
+            "app.1x",
+            "app.t'; --",
+            "app.tenant id",
+            "app.tenant\u{e9}",
+        ] {
+            assert!(!is_setting_name(bad), "{bad}");
+        }
+    }
+}

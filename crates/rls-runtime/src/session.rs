@@ -1,0 +1,362 @@
+//! One pooled connection for the time of one scope: opened in one message, settled in one message, closed when anything is in doubt.
+//!
+//! The connection goes back to the pool from `commit` and `rollback` only, after the server has said that nothing of the tenant is left on it.
+//! Every other way out, cancellation and panic among them, closes it, and the server then rolls back.
+
+// rls-audit: allow(RLS001, reason = "opens and settles the scope itself")
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::StreamExt;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Either, Executor, PgConnection, Postgres, Row};
+
+use crate::error::{Error, connection_is_lost, sqlstate};
+use crate::options::ScopeOptions;
+use crate::pool::RlsPool;
+use crate::tenant::TenantId;
+
+/// Starts and ends what the server says about a scope that is no longer its own.
+const REPORT: (&str, &str) = ("rls-runtime|", "|end");
+
+/// The tenant, as it is bound for one transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Binding {
+    setting: Arc<str>,
+    pub(crate) tenant: TenantId,
+    /// Lost with the transaction, so that another one cannot pass for it.
+    mark: u64,
+    /// Whether somebody between us and the server hands its sessions around.
+    pooler: bool,
+}
+
+/// A statement that failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) code: Option<String>,
+    pub(crate) message: String,
+}
+
+/// A connection that is closed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Session {
+    connection: Option<PoolConnection<Postgres>>,
+    binding: Binding,
+    /// The savepoint to go back to before anything else is sent.
+    pub(crate) pending_rollback: Option<u32>,
+    pub(crate) savepoints: u32,
+    /// The last statement that failed.
+    pub(crate) failure: Option<Failure>,
+    lost: bool,
+}
+
+impl Binding {
+    pub(crate) fn new(pool: &RlsPool, tenant: TenantId) -> Binding {
+        static MARKS: AtomicU64 = AtomicU64::new(1);
+        Binding {
+            setting: Arc::clone(pool.tenant_setting_shared()),
+            tenant,
+            mark: MARKS.fetch_add(1, Ordering::Relaxed),
+            pooler: pool.unnamed_statements(),
+        }
+    }
+
+    /// Bound by a query and not by `SET LOCAL`: after a query the transaction's modes are settled, so that a closure cannot undo `READ ONLY`.
+    fn begin_sql(&self, options: &ScopeOptions) -> String {
+        let Binding {
+            setting,
+            tenant,
+            mark,
+            ..
+        } = self;
+        let (modes, settings) = (options.begin_modes(), options.settings());
+        format!(
+            "BEGIN{modes};SELECT pg_catalog.set_config('{setting}','{tenant}',true),\
+             pg_catalog.set_config('rls_runtime.scope','{mark}/'||current_user,true){settings}"
+        )
+    }
+
+    /// Fails, and so skips what follows in the message, unless the transaction, the tenant and the role are still the scope's own.
+    fn check_sql(&self) -> String {
+        let Binding {
+            setting,
+            tenant,
+            mark,
+            ..
+        } = self;
+        let (start, end) = REPORT;
+        format!(
+            "SELECT CASE WHEN pg_catalog.current_setting('{setting}',true)='{tenant}' \
+             AND pg_catalog.current_setting('rls_runtime.scope',true)='{mark}/'||current_user THEN 1 \
+             ELSE (pg_catalog.concat('{start}',pg_catalog.current_setting('rls_runtime.scope',true),'|',\
+             pg_catalog.current_setting('{setting}',true),'|',current_user,'{end}'))::int END"
+        )
+    }
+
+    /// Asks what the transaction left behind on the session: temporary tables, open cursors, a tenant.
+    fn residue_sql(&self) -> String {
+        let setting = &self.setting;
+        let ask = format!(
+            "SELECT pg_catalog.concat(pg_catalog.pg_my_temp_schema()<>0 OR EXISTS(SELECT FROM pg_catalog.pg_cursor()),'|',\
+             pg_catalog.current_setting('{setting}',true))"
+        );
+        match self.pooler {
+            // The next message may reach another session, and closing our connection does not close the server's.
+            true => format!("{ask};CLOSE ALL;DISCARD TEMP;RESET {setting}"),
+            false => ask,
+        }
+    }
+
+    /// Reads what `check_sql` reports.
+    fn explain(&self, message: &str) -> Option<Error> {
+        let (_, report) = message.split_once(REPORT.0)?;
+        let (report, _) = report.rsplit_once(REPORT.1)?;
+        let mut fields = report.splitn(3, '|');
+        let (scope, found, role) = (fields.next()?, fields.next()?, fields.next()?);
+        let tenant = self.tenant;
+        let (mark, role_at_start) = scope.split_once('/').unwrap_or_default();
+        Some(if mark != self.mark.to_string() {
+            Error::EndedEarly { tenant }
+        } else if role != role_at_start {
+            Error::RoleChanged {
+                tenant,
+                found: role.to_owned(),
+            }
+        } else {
+            Error::TenantChanged {
+                expected: tenant,
+                found: found.to_owned(),
+            }
+        })
+    }
+}
+
+impl Session {
+    /// Take a connection and open the transaction with the tenant bound.
+    ///
+    /// A pooled connection may have died while it was idle; nothing has happened on it yet, so the next one is tried.
+    pub(crate) async fn begin(
+        pool: &RlsPool,
+        binding: &Binding,
+        options: &ScopeOptions,
+    ) -> Result<Session, Error> {
+        let mut attempts_left = pool.inner().options().get_max_connections();
+        loop {
+            let connection = pool.inner().acquire().await.map_err(Error::Unavailable)?;
+            let mut session = Session {
+                connection: Some(connection),
+                binding: binding.clone(),
+                pending_rollback: None,
+                savepoints: 0,
+                failure: None,
+                lost: false,
+            };
+            let begun = exchange(session.connection()?, binding.begin_sql(options)).await;
+            match begun.error {
+                None => return Ok(session),
+                Some(error) if connection_is_lost(&error) && attempts_left > 0 => {
+                    attempts_left -= 1
+                }
+                Some(error) => return Err(Error::Unavailable(error)),
+            }
+        }
+    }
+
+    pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, Error> {
+        let tenant = self.binding.tenant;
+        self.connection
+            .as_deref_mut()
+            .ok_or(Error::HandleEscaped { tenant })
+    }
+
+    /// Go back to the savepoint that was dropped without a release.
+    pub(crate) async fn roll_back_pending(&mut self) -> Result<(), sqlx::Error> {
+        if let Some(savepoint) = self.pending_rollback {
+            let back = AssertSqlSafe(rollback_to(savepoint));
+            sqlx::raw_sql(back).execute(self.connection()?).await?;
+            self.pending_rollback = None;
+            self.failure = None;
+        }
+        Ok(())
+    }
+
+    /// Remember what failed: it explains an aborted transaction, and decides about a retry.
+    pub(crate) fn note_failure(&mut self, error: &sqlx::Error) {
+        self.lost |= connection_is_lost(error);
+        if self.lost || error.as_database_error().is_some() {
+            self.failure = Some(Failure {
+                code: sqlstate(error),
+                message: error.to_string(),
+            });
+        }
+    }
+
+    /// Commit, if the transaction is still the scope's own.
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        if self.lost {
+            return Err(self.swallowed());
+        }
+        let back = self
+            .pending_rollback
+            .map(|savepoint| rollback_to(savepoint) + ";")
+            .unwrap_or_default();
+        let (check, residue) = (self.binding.check_sql(), self.binding.residue_sql());
+        let statements_before_commit = if back.is_empty() { 1 } else { 2 };
+        let sent = exchange(
+            self.connection()?,
+            format!("{back}{check};COMMIT;{residue}"),
+        )
+        .await;
+        let committed = sent.done > statements_before_commit;
+        let commit_was_reached = sent.done == statements_before_commit;
+        let Some(error) = sent.error else {
+            return self.put_back(sent.last).await;
+        };
+        if committed {
+            tracing::warn!(%error, "connection lost after the commit");
+            return Ok(());
+        }
+        // What the server says comes in order: a farewell before the commit's turn means that it never came to it.
+        let farewell_before_commit = !commit_was_reached && error.as_database_error().is_some();
+        if connection_is_lost(&error) && !farewell_before_commit {
+            return Err(Error::OutcomeUnknown(error));
+        }
+        if commit_was_reached {
+            // The server has ended the transaction with the refusal, nothing is left to roll back.
+            return Err(Error::CommitRefused(error));
+        }
+        match sqlstate(&error).as_deref() {
+            Some("25P02") => {
+                let swallowed = self.swallowed();
+                self.roll_back_quietly().await;
+                Err(swallowed)
+            }
+            _ => Err(self
+                .binding
+                .explain(&error.to_string())
+                .unwrap_or(Error::CommitRefused(error))),
+        }
+    }
+
+    /// Roll back. An error says that the closure's work could not be undone.
+    pub(crate) async fn rollback(mut self) -> Result<(), Error> {
+        let nothing_failed = self.failure.is_none() && self.pending_rollback.is_none();
+        if nothing_failed {
+            let (check, residue) = (self.binding.check_sql(), self.binding.residue_sql());
+            let sent = exchange(self.connection()?, format!("{check};ROLLBACK;{residue}")).await;
+            return match sent.error {
+                None => self.put_back(sent.last).await,
+                Some(error) => match self.binding.explain(&error.to_string()) {
+                    Some(ended @ Error::EndedEarly { .. }) => Err(ended),
+                    // Rolled back by closing the connection.
+                    _ => Ok(()),
+                },
+            };
+        }
+        self.roll_back_quietly().await;
+        Ok(())
+    }
+
+    /// Roll back; where that fails the connection is closed, which does the same.
+    async fn roll_back_quietly(mut self) {
+        if self.lost {
+            return;
+        }
+        let residue = self.binding.residue_sql();
+        let Ok(connection) = self.connection() else {
+            return;
+        };
+        let sent = exchange(connection, format!("ROLLBACK;{residue}")).await;
+        if sent.error.is_none()
+            && let Err(error) = self.put_back(sent.last).await
+        {
+            tracing::error!(%error, "scope ended badly");
+        }
+    }
+
+    /// Give the connection back to the pool once nothing of the tenant is left on it.
+    async fn put_back(mut self, residue: Option<String>) -> Result<(), Error> {
+        let residue = residue.unwrap_or_default();
+        let (objects_left, found) = residue.split_once('|').unwrap_or(("t", ""));
+        if !found.is_empty() {
+            return Err(Error::SessionBound {
+                tenant: self.binding.tenant,
+                found: found.to_owned(),
+            });
+        }
+        let must_tidy = objects_left == "t" && !self.binding.pooler;
+        if must_tidy {
+            let tidied = exchange(self.connection()?, "CLOSE ALL;DISCARD TEMP".to_owned()).await;
+            if tidied.error.is_some() {
+                return Ok(());
+            }
+        }
+        drop(self.connection.take());
+        Ok(())
+    }
+
+    fn swallowed(&self) -> Error {
+        let unknown = || Failure {
+            code: None,
+            message: "a statement had failed".to_owned(),
+        };
+        let Failure { code, message } = self.failure.clone().unwrap_or_else(unknown);
+        Error::StatementFailed { code, message }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        if tokio::runtime::Handle::try_current().is_ok() {
+            connection.close_on_drop();
+        } else {
+            // No runtime to say goodbye with; closing the socket is enough for the server.
+            drop(connection.detach());
+        }
+    }
+}
+
+/// What came back for one message of several statements.
+struct Exchange {
+    /// How many statements succeeded.
+    done: usize,
+    /// The first column of the last row, as text.
+    last: Option<String>,
+    error: Option<sqlx::Error>,
+}
+
+async fn exchange(connection: &mut PgConnection, sql: String) -> Exchange {
+    let mut received = Exchange {
+        done: 0,
+        last: None,
+        error: None,
+    };
+    let mut steps = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(sql)));
+    while let Some(step) = steps.next().await {
+        match step {
+            Ok(Either::Left(_)) => received.done += 1,
+            Ok(Either::Right(row)) => received.last = row.try_get_unchecked(0).ok(),
+            Err(error) => {
+                received.error = Some(error);
+                break;
+            }
+        }
+    }
+    received
+}
+
+pub(crate) fn savepoint(number: u32) -> String {
+    format!("SAVEPOINT rls_{number}")
+}
+
+pub(crate) fn release(number: u32) -> String {
+    format!("RELEASE SAVEPOINT rls_{number}")
+}
+
+fn rollback_to(number: u32) -> String {
+    format!("ROLLBACK TO SAVEPOINT rls_{number}")
+}

@@ -1,0 +1,10 @@
+//! The scope against a real PostgreSQL.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod basics;
+mod cancel;
+mod lost;
+mod misuse;
+mod soak;
