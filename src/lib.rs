@@ -6,6 +6,8 @@ pub mod source;
 
 pub mod facts;
 
+pub mod sql;
+
 pub mod rules;
 
 pub mod program;
