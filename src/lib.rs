@@ -4,6 +4,8 @@
 
 pub mod source;
 
+pub mod user_error;
+
 pub mod facts;
 
 pub mod sql;
@@ -13,3 +15,9 @@ pub mod rules;
 pub mod program;
 
 pub mod finding;
+
+pub mod discover;
+
+pub mod exceptions;
+
+pub mod audit;

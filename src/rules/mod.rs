@@ -1,6 +1,6 @@
 //! What calls mean, as data: `rules.toml`, extended by the project's own file.
 //!
-//! Loading, merging and the diagnostics for bad rows are in `rules/load.rs`; here are the types the other stages read.
+//! Loading, merging and the diagnostics for bad rows are in `load`; here are the types that the other stages read.
 
 use serde::Deserialize;
 
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn the_shipped_rules_load() {
-        let rules: Rules = toml::from_str(include_str!("../rules.toml")).unwrap();
+        let rules: Rules = toml::from_str(include_str!("../../rules.toml")).unwrap();
         assert_eq!(rules.packs.len(), 7);
     }
 }

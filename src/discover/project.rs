@@ -1,0 +1,294 @@
+//! Request in, Project out: the audited root, its packages, and what of it the caller wants.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::packages::{self, Package, Workspace};
+use super::walk::{Found, walk};
+use super::{Coverage, Request, Sources, absolute, has_extension, manifest, modules, read, shown};
+use crate::audit::Tests;
+use crate::finding::BlindSpot;
+use crate::source::{SourceFile, Target};
+use crate::user_error::UserError;
+
+/// The rules file of a project.
+pub const RULES_FILE: &str = "rls-audit.toml";
+
+/// Where a run takes place.
+#[derive(Clone, Debug, Default)]
+pub struct Project {
+    /// The audited root, absolute; reports print paths relative to it.
+    pub root: PathBuf,
+    /// The manifest that was found or given.
+    pub manifest: Option<PathBuf>,
+    packages: Vec<Package>,
+    starts: Vec<PathBuf>,
+    coverage: Coverage,
+    is_explicit: bool,
+    blind_spots: Vec<BlindSpot>,
+}
+
+impl Project {
+    /// Finds the root and the packages. Reads manifests only.
+    ///
+    /// # Errors
+    /// Where a path, a manifest or a package that the caller names does not exist.
+    pub fn find(request: &Request) -> Result<Self, UserError> {
+        let paths: Vec<PathBuf> = request.paths.iter().map(|path| absolute(path, &request.cwd)).collect();
+        for (path, typed) in paths.iter().zip(&request.paths) {
+            check_readable(path, typed)?;
+        }
+        let mut project = Self::locate(request, &paths)?;
+        let picks_packages = !request.packages.is_empty() || !request.exclude.is_empty();
+        packages::select(&mut project.packages, &request.packages, &request.exclude)?;
+        project.is_explicit = !paths.is_empty();
+        let is_all = paths.is_empty() || paths.as_slice() == std::slice::from_ref(&project.root);
+        project.coverage = if is_all && !picks_packages { Coverage::Whole } else { Coverage::Part };
+        project.starts = if paths.is_empty() { project.folders() } else { paths };
+        Ok(project)
+    }
+
+    /// The root is the workspace's, else the folder that holds the rules or the repository. A folder that is a project
+    /// by itself, or that lies outside the one around the caller, is its own root.
+    fn locate(request: &Request, paths: &[PathBuf]) -> Result<Self, UserError> {
+        if let [folder] = paths
+            && folder.is_dir()
+            && is_project_root(folder)
+        {
+            return Ok(Self::at(folder.clone(), existing(folder.join("Cargo.toml")), request));
+        }
+        let manifest = match &request.manifest_path {
+            Some(path) => Some(given_manifest(path, &request.cwd)?),
+            None => upward(&request.cwd, |folder| existing(folder.join("Cargo.toml"))),
+        };
+        let around = match &manifest {
+            Some(manifest) => Self::of_manifest(manifest, request),
+            None => Self { root: plain_root(&request.cwd, paths), ..Self::default() },
+        };
+        let holds_all = paths.iter().all(|path| path.starts_with(&around.root));
+        if holds_all {
+            return Ok(around);
+        }
+        let root = match paths {
+            [folder] if folder.is_dir() => folder.clone(),
+            _ => common_folder(paths),
+        };
+        Ok(Self::at(root.clone(), existing(root.join("Cargo.toml")), request))
+    }
+
+    fn at(root: PathBuf, manifest: Option<PathBuf>, request: &Request) -> Self {
+        let mut project = match manifest {
+            Some(manifest) => Self::of_manifest(&manifest, request),
+            None => Self::default(),
+        };
+        project.root = root;
+        project
+    }
+
+    fn of_manifest(manifest: &Path, request: &Request) -> Self {
+        let manifest_path = Some(manifest.to_path_buf());
+        match packages::workspace(manifest, &request.cargo_flags) {
+            Ok(Workspace { root, packages }) => Self { root, packages, manifest: manifest_path, ..Self::default() },
+            Err(reason) => {
+                let root = manifest.parent().map(Path::to_path_buf).unwrap_or_default();
+                let reason = format!("cargo cannot read the workspace, so folders are read as they are: {reason}");
+                let file = shown(manifest, &root);
+                let blind_spots = vec![BlindSpot { file, line: 1, column: 1, reason }];
+                Self { root, manifest: manifest_path, blind_spots, ..Self::default() }
+            }
+        }
+    }
+
+    /// The root and the members outside it.
+    fn folders(&self) -> Vec<PathBuf> {
+        let outside = self.packages.iter().filter(|package| !package.dir.starts_with(&self.root));
+        std::iter::once(self.root.clone()).chain(outside.map(|package| package.dir.clone())).collect()
+    }
+
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Where a file that the caller names cannot be read.
+    pub fn read(self, request: &Request) -> Result<Sources, UserError> {
+        let mut found = walk(&self.starts, &self.root);
+        let mut sources = Sources { root: self.root.clone(), coverage: self.coverage, ..Sources::default() };
+        let reads_sql_elsewhere = self.is_explicit && is_project_root(&self.root);
+        if reads_sql_elsewhere && self.starts.as_slice() != std::slice::from_ref(&self.root) {
+            found.sql = walk(std::slice::from_ref(&self.root), &self.root).sql;
+        }
+        self.add_stdin(request, &mut found);
+        let packages = self.all_packages(&found);
+        found.rust.retain(|path| self.wants(path, &packages));
+        let (mut files, blind_spots) = read::read(&found.rust, &self.root);
+        self.check_named(request, &blind_spots)?;
+        let (sql, sql_blind_spots) = read::read(&found.sql, &self.root);
+        replace_stdin(request, &self.root, &mut files);
+        place_all(&packages, &mut files);
+        self.settle_tests(request, &mut files);
+        sources.files = files.into_iter().map(|(_, file)| file).collect();
+        sources.sql = sql.into_iter().map(|(_, file)| file).collect();
+        sources.files.sort_by(|a, b| a.path.cmp(&b.path));
+        sources.blind_spots = [self.blind_spots, found.blind_spots, blind_spots, sql_blind_spots].concat();
+        sources.blind_spots.sort();
+        Ok(sources)
+    }
+
+    /// An editor may name a file that is not on disk yet.
+    fn add_stdin(&self, request: &Request, found: &mut Found) {
+        if let Some((path, _)) = &request.stdin {
+            let path = absolute(path, &request.cwd);
+            if !found.rust.contains(&path) && has_extension(&path, "rs") {
+                found.rust.push(path);
+                found.rust.sort();
+            }
+        }
+    }
+
+    /// The members, and the packages that the walk met outside the workspace.
+    fn all_packages(&self, found: &Found) -> Vec<Package> {
+        let mut packages = self.packages.clone();
+        for path in &found.manifests {
+            if packages.iter().any(|package| package.manifest == *path) {
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            if let Some(mut stray) = manifest::package(path, &text, &found.rust) {
+                stray.selected = self.packages.is_empty() || self.is_explicit;
+                packages.push(stray);
+            }
+        }
+        packages
+    }
+
+    fn wants(&self, path: &Path, packages: &[Package]) -> bool {
+        let is_named = self.is_explicit && self.starts.iter().any(|start| start == path);
+        is_named || owner(packages, path).is_none_or(|package| package.selected)
+    }
+
+    /// A file that the caller names must be readable; one that was met on the way is a blind spot.
+    fn check_named(&self, request: &Request, blind_spots: &[BlindSpot]) -> Result<(), UserError> {
+        for (start, typed) in self.starts.iter().zip(&request.paths) {
+            let name = shown(start, &self.root);
+            let is_overlaid = request.stdin.as_ref().is_some_and(|(path, _)| absolute(path, &request.cwd) == *start);
+            let unread = blind_spots.iter().find(|spot| spot.file == name && spot.reason.starts_with("cannot be read"));
+            if let Some(spot) = unread.filter(|_| start.is_file() && !is_overlaid) {
+                return Err(UserError::new(format!("`{}` {}", typed.display(), spot.reason)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Test targets are left out, unless asked for; what the caller names inside them is asked for.
+    fn settle_tests(&self, request: &Request, files: &mut Vec<(PathBuf, SourceFile)>) {
+        if request.tests == Tests::In {
+            return;
+        }
+        if self.is_explicit {
+            let named: Vec<&PathBuf> =
+                self.starts.iter().filter(|start| is_in_test_folder(start, &self.root)).collect();
+            for (path, file) in &mut *files {
+                file.target.is_test &= !named.iter().any(|start| path.starts_with(start));
+            }
+        }
+        files.retain(|(_, file)| !file.target.is_test);
+    }
+}
+
+fn check_readable(path: &Path, typed: &Path) -> Result<(), UserError> {
+    let Err(error) = std::fs::metadata(path) else { return Ok(()) };
+    let message = format!("`{}` cannot be read: {}", typed.display(), super::walk::reason(&error));
+    Err(UserError::new(message).help("name an existing file or folder"))
+}
+
+fn given_manifest(path: &Path, cwd: &Path) -> Result<PathBuf, UserError> {
+    let manifest = absolute(path, cwd);
+    let is_manifest = manifest.file_name().is_some_and(|name| name == "Cargo.toml") && manifest.is_file();
+    if is_manifest {
+        return Ok(manifest);
+    }
+    let message = format!("manifest path `{}` is not a Cargo.toml file", path.display());
+    Err(UserError::new(message).help("give the path of a Cargo.toml, or name folders without `--manifest-path`"))
+}
+
+fn existing(path: PathBuf) -> Option<PathBuf> {
+    path.exists().then_some(path)
+}
+
+fn upward<T>(start: &Path, find: impl Fn(&Path) -> Option<T>) -> Option<T> {
+    start.ancestors().find_map(find)
+}
+
+/// A folder that holds rules, a repository or a workspace.
+fn is_project_root(folder: &Path) -> bool {
+    folder.join(RULES_FILE).exists() || folder.join(".git").exists() || declares_workspace(&folder.join("Cargo.toml"))
+}
+
+fn declares_workspace(manifest: &Path) -> bool {
+    let text = std::fs::read_to_string(manifest).unwrap_or_default();
+    text.lines().any(|line| line.trim_start().starts_with("[workspace"))
+}
+
+/// Without a manifest: the project around the caller, else the caller's folder, else what was named.
+fn plain_root(cwd: &Path, paths: &[PathBuf]) -> PathBuf {
+    let around = upward(cwd, |folder| is_project_root(folder).then(|| folder.to_path_buf()));
+    match (around, paths) {
+        (Some(root), _) => root,
+        (None, [folder]) if folder.is_dir() => folder.clone(),
+        (None, _) => cwd.to_path_buf(),
+    }
+}
+
+fn common_folder(paths: &[PathBuf]) -> PathBuf {
+    let folder =
+        |path: &PathBuf| if path.is_dir() { path.clone() } else { path.parent().unwrap_or(path).to_path_buf() };
+    let mut common = paths.first().map(folder).unwrap_or_default();
+    while !paths.iter().all(|path| path.starts_with(&common)) && common.pop() {}
+    common
+}
+
+/// The package whose folder is the deepest around a file.
+fn owner<'a>(packages: &'a [Package], path: &Path) -> Option<&'a Package> {
+    let around = packages.iter().filter(|package| path.starts_with(&package.dir));
+    around.max_by_key(|package| package.dir.components().count())
+}
+
+fn replace_stdin(request: &Request, root: &Path, files: &mut Vec<(PathBuf, SourceFile)>) {
+    let Some((path, text)) = &request.stdin else { return };
+    let path = absolute(path, &request.cwd);
+    let file = SourceFile::new(shown(&path, root), text.clone(), Target::default());
+    match files.iter_mut().find(|(known, _)| *known == path) {
+        Some((_, known)) => *known = file,
+        None => files.push((path, file)),
+    }
+}
+
+fn place_all(packages: &[Package], files: &mut Vec<(PathBuf, SourceFile)>) {
+    let mut of_package: BTreeMap<Option<&Path>, Vec<(PathBuf, SourceFile)>> = BTreeMap::new();
+    for entry in std::mem::take(files) {
+        let dir = owner(packages, &entry.0).map(|package| package.dir.as_path());
+        of_package.entry(dir).or_default().push(entry);
+    }
+    for (dir, mut own) in of_package {
+        match packages.iter().find(|package| Some(package.dir.as_path()) == dir) {
+            Some(package) => modules::place(package, &mut own),
+            None => own.iter_mut().for_each(|(_, file)| place_plain(file)),
+        }
+        files.append(&mut own);
+    }
+}
+
+/// A file of no package: only its folders say what it is.
+fn place_plain(file: &mut SourceFile) {
+    let path = Path::new(&file.path);
+    file.target.is_test = is_in_test_folder(path, Path::new(""));
+    let after_src = path.iter().position(|part| part == "src").map_or(0, |at| at + 1);
+    let folder: PathBuf = path.iter().take(after_src).collect();
+    file.target.module = modules::module_path(path, &folder);
+}
+
+/// `tests`, `examples` or `benches` on the way from the root, not below `src`.
+fn is_in_test_folder(path: &Path, root: &Path) -> bool {
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    let folders = relative.iter().map_while(|part| part.to_str()).take_while(|part| *part != "src");
+    folders.into_iter().any(|part| manifest::test_kind(part).is_some())
+}

@@ -1,0 +1,5 @@
+//! Findings and exceptions in, findings with their status out.
+
+mod baseline;
+
+pub use baseline::Baseline;
