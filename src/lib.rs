@@ -16,6 +16,8 @@ pub mod program;
 
 pub mod finding;
 
+pub mod lints;
+
 pub mod discover;
 
 pub mod exceptions;

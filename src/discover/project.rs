@@ -8,11 +8,9 @@ use super::walk::{Found, walk};
 use super::{Coverage, Request, Sources, absolute, has_extension, manifest, modules, read, shown};
 use crate::audit::Tests;
 use crate::finding::BlindSpot;
+use crate::rules::RULES_FILE;
 use crate::source::{SourceFile, Target};
 use crate::user_error::UserError;
-
-/// The rules file of a project.
-pub const RULES_FILE: &str = "rls-audit.toml";
 
 /// Where a run takes place.
 #[derive(Clone, Debug, Default)]

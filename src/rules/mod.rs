@@ -2,7 +2,14 @@
 //!
 //! Loading, merging and the diagnostics for bad rows are in `load`; here are the types that the other stages read.
 
+mod check;
+mod load;
+mod merge;
+
 use serde::Deserialize;
+
+pub use check::Row;
+pub use load::{Loaded, Origin, RULES_FILE, RulesFile, SHIPPED, load, locate};
 
 /// All active rules.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

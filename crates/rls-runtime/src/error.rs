@@ -33,18 +33,14 @@ pub enum Error {
     },
 
     /// A statement of the closure ended the transaction. What it had committed stays: remove the `COMMIT` or `ROLLBACK`.
-    #[error(
-        "a statement in the scope of tenant {tenant} ended the transaction, what it committed stays"
-    )]
+    #[error("a statement in the scope of tenant {tenant} ended the transaction, what it committed stays")]
     EndedEarly {
         /// The tenant of the scope.
         tenant: TenantId,
     },
 
     /// A statement of the closure changed the tenant. Nothing is written.
-    #[error(
-        "a statement in the scope of tenant {expected} changed the tenant to `{found}`, nothing is written"
-    )]
+    #[error("a statement in the scope of tenant {expected} changed the tenant to `{found}`, nothing is written")]
     TenantChanged {
         /// The tenant of the scope.
         expected: TenantId,
@@ -53,9 +49,7 @@ pub enum Error {
     },
 
     /// A statement of the closure changed the role. Nothing is written.
-    #[error(
-        "a statement in the scope of tenant {tenant} changed the role to `{found}`, nothing is written"
-    )]
+    #[error("a statement in the scope of tenant {tenant} changed the role to `{found}`, nothing is written")]
     RoleChanged {
         /// The tenant of the scope.
         tenant: TenantId,
@@ -112,9 +106,7 @@ impl Error {
             Error::CommitRefused(error) | Error::Unavailable(error) => {
                 sqlstate(error).is_some_and(|code| is_conflict_code(&code))
             }
-            Error::StatementFailed {
-                code: Some(code), ..
-            } => is_conflict_code(code),
+            Error::StatementFailed { code: Some(code), .. } => is_conflict_code(code),
             _ => false,
         }
     }
@@ -151,10 +143,7 @@ pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<String> {
 /// Whether the connection is gone, not only the statement.
 pub(crate) fn connection_is_lost(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => error
             .try_downcast_ref::<PgDatabaseError>()
             .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),

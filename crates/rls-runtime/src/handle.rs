@@ -61,10 +61,7 @@ pub struct Savepoint<'a> {
 
 impl TenantTx {
     pub(crate) fn new(slot: Arc<Slot>, unnamed_statements: bool) -> TenantTx {
-        let conn = TenantConn {
-            slot: Arc::clone(&slot),
-            unnamed_statements,
-        };
+        let conn = TenantConn { slot: Arc::clone(&slot), unnamed_statements };
         TenantTx { conn, slot }
     }
 }
@@ -104,11 +101,7 @@ impl TenantConn {
         let number = session.savepoints;
         run_plain(session, savepoint(number)).await?;
         drop(lease);
-        Ok(Savepoint {
-            conn: self,
-            number,
-            released: false,
-        })
+        Ok(Savepoint { conn: self, number, released: false })
     }
 }
 
@@ -152,9 +145,7 @@ impl DerefMut for Savepoint<'_> {
 }
 
 async fn run_plain(session: &mut Session, sql: String) -> sqlx::Result<()> {
-    let ran = sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(session.connection()?)
-        .await;
+    let ran = sqlx::raw_sql(AssertSqlSafe(sql)).execute(session.connection()?).await;
     ran.map(drop).map_err(|error| explained(session, error))
 }
 
@@ -195,19 +186,13 @@ impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Named<E> {
 impl<'c> Executor<'c> for &'c mut TenantConn {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
         let slot = Arc::clone(&self.slot);
-        let query = Named {
-            query,
-            unnamed: self.unnamed_statements,
-        };
+        let query = Named { query, unnamed: self.unnamed_statements };
         Box::pin(async_stream::try_stream! {
             let mut lease = slot.lease()?;
             lease.settle_savepoints().await?;
@@ -230,19 +215,13 @@ impl<'c> Executor<'c> for &'c mut TenantConn {
         })
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
         let slot = Arc::clone(&self.slot);
-        let query = Named {
-            query,
-            unnamed: self.unnamed_statements,
-        };
+        let query = Named { query, unnamed: self.unnamed_statements };
         Box::pin(async move {
             let mut lease = slot.lease()?;
             lease.settle_savepoints().await?;
@@ -289,10 +268,7 @@ impl<'c> Executor<'c> for &'c mut TenantConn {
 impl<'c> Executor<'c> for &'c mut TenantTx {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
@@ -300,10 +276,7 @@ impl<'c> Executor<'c> for &'c mut TenantTx {
         self.conn.fetch_many(query)
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
@@ -332,24 +305,18 @@ impl<'c> Executor<'c> for &'c mut TenantTx {
 
 impl fmt::Debug for TenantTx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantTx")
-            .field("tenant", &self.tenant())
-            .finish_non_exhaustive()
+        f.debug_struct("TenantTx").field("tenant", &self.tenant()).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for TenantConn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantConn")
-            .field("tenant", &self.tenant())
-            .finish_non_exhaustive()
+        f.debug_struct("TenantConn").field("tenant", &self.tenant()).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Savepoint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Savepoint")
-            .field("tenant", &self.tenant())
-            .finish_non_exhaustive()
+        f.debug_struct("Savepoint").field("tenant", &self.tenant()).finish_non_exhaustive()
     }
 }

@@ -150,11 +150,7 @@ pub struct Retry {
 impl Retry {
     /// Run the scope at most so many times.
     pub const fn attempts(attempts: u32) -> Retry {
-        Retry {
-            attempts,
-            first: Duration::from_millis(5),
-            longest: Duration::from_millis(500),
-        }
+        Retry { attempts, first: Duration::from_millis(5), longest: Duration::from_millis(500) }
     }
 
     /// Wait up to `first` before the second attempt, twice as long before each further one, never longer than `longest`.
@@ -172,11 +168,7 @@ impl Retry {
             return None;
         }
         let doubled = self.first.saturating_mul(1 << (attempt - 1).min(16));
-        Some(
-            doubled
-                .min(self.longest)
-                .mul_f64(random as f64 / u64::MAX as f64),
-        )
+        Some(doubled.min(self.longest).mul_f64(random as f64 / u64::MAX as f64))
     }
 }
 
@@ -186,11 +178,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_the_longest_and_end_with_the_last_attempt() {
-        let retry =
-            Retry::attempts(4).backoff(Duration::from_millis(10), Duration::from_millis(30));
-        let pauses: Vec<_> = (1..=4)
-            .map(|attempt| retry.pause_after(attempt, u64::MAX))
-            .collect();
+        let retry = Retry::attempts(4).backoff(Duration::from_millis(10), Duration::from_millis(30));
+        let pauses: Vec<_> = (1..=4).map(|attempt| retry.pause_after(attempt, u64::MAX)).collect();
         let expected = [Some(10), Some(20), Some(30), None].map(|ms| ms.map(Duration::from_millis));
         assert_eq!(pauses, expected);
         assert_eq!(retry.pause_after(1, 0), Some(Duration::ZERO));
@@ -199,9 +188,6 @@ mod tests {
     #[test]
     fn a_timeout_below_a_millisecond_is_not_switched_off() {
         let options = ScopeOptions::new().statement_timeout(Duration::from_micros(1));
-        assert_eq!(
-            options.settings().to_string(),
-            ",set_config('statement_timeout','1',true)"
-        );
+        assert_eq!(options.settings().to_string(), ",set_config('statement_timeout','1',true)");
     }
 }

@@ -199,10 +199,8 @@ impl RlsPoolOptions {
     /// Check the role, and connect.
     pub async fn connect_with(self, options: PgConnectOptions) -> Result<RlsPool, Error> {
         if !is_setting_name(&self.tenant_setting) {
-            let message = format!(
-                "`{}` is no name for a tenant setting, use one such as `app.tenant_id`",
-                self.tenant_setting
-            );
+            let message =
+                format!("`{}` is no name for a tenant setting, use one such as `app.tenant_id`", self.tenant_setting);
             return Err(Error::Configuration(message));
         }
         self.check_role(&options).await?;
@@ -211,25 +209,19 @@ impl RlsPoolOptions {
             tenant_setting: self.tenant_setting.into(),
             unnamed_statements: self.unnamed_statements,
         };
-        Ok(RlsPool {
-            shared: Arc::new(shared),
-        })
+        Ok(RlsPool { shared: Arc::new(shared) })
     }
 
     /// On a connection of its own, so that the pool starts without a history.
     async fn check_role(&self, options: &PgConnectOptions) -> Result<(), Error> {
         let mut connection = options.connect().await.map_err(Error::Unavailable)?;
-        let problems =
-            find_role_problems(&mut connection, &self.tenant_setting, &self.tenant_column)
-                .await
-                .map_err(Error::Unavailable)?;
+        let problems = find_role_problems(&mut connection, &self.tenant_setting, &self.tenant_column)
+            .await
+            .map_err(Error::Unavailable)?;
         let tolerated = match self.role_check {
             RoleCheck::Refuse => false,
             RoleCheck::WarnInLocalDevelopment => {
-                cfg!(debug_assertions)
-                    || server_is_local(&mut connection)
-                        .await
-                        .map_err(Error::Unavailable)?
+                cfg!(debug_assertions) || server_is_local(&mut connection).await.map_err(Error::Unavailable)?
             }
         };
         connection.close().await.ok();
@@ -263,16 +255,7 @@ mod tests {
         for good in ["app.tenant_id", "a.b.c", "_x.Y1"] {
             assert!(is_setting_name(good), "{good}");
         }
-        for bad in [
-            "",
-            "tenant",
-            "app.",
-            ".x",
-            "app.1x",
-            "app.t'; --",
-            "app.tenant id",
-            "app.tenant\u{e9}",
-        ] {
+        for bad in ["", "tenant", "app.", ".x", "app.1x", "app.t'; --", "app.tenant id", "app.tenant\u{e9}"] {
             assert!(!is_setting_name(bad), "{bad}");
         }
     }

@@ -53,17 +53,9 @@ impl fmt::Display for RoleProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RoleProblem::Attribute { role, attribute } => {
-                write!(
-                    f,
-                    "role `{role}` has {attribute}; fix it with: ALTER ROLE {} NO{attribute};",
-                    quoted(role)
-                )
+                write!(f, "role `{role}` has {attribute}; fix it with: ALTER ROLE {} NO{attribute};", quoted(role))
             }
-            RoleProblem::CanBecome {
-                role,
-                becomes,
-                attribute,
-            } => write!(
+            RoleProblem::CanBecome { role, becomes, attribute } => write!(
                 f,
                 "role `{role}` can become `{becomes}`, which has {attribute}; fix it with: REVOKE {} FROM {};",
                 quoted(becomes),
@@ -73,11 +65,7 @@ impl fmt::Display for RoleProblem {
                 f,
                 "table {table} is not forced and belongs to `{owner}`; fix it with: ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
             ),
-            RoleProblem::StartsBound {
-                role,
-                setting,
-                value,
-            } => write!(
+            RoleProblem::StartsBound { role, setting, value } => write!(
                 f,
                 "sessions of role `{role}` start with {setting} = `{value}`; fix it with: ALTER ROLE {} RESET {setting}; and the same for the database",
                 quoted(role)
@@ -89,9 +77,7 @@ impl fmt::Display for RoleProblem {
 impl fmt::Display for RoleProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the policies would not hold for this connection")?;
-        self.problems
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
@@ -139,35 +125,17 @@ pub(crate) async fn find_role_problems(
     tenant_setting: &str,
     tenant_column: &str,
 ) -> Result<Vec<RoleProblem>, sqlx::Error> {
-    let rows = sqlx::query(CHECK)
-        .persistent(false)
-        .bind(tenant_setting)
-        .bind(tenant_column)
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query(CHECK).persistent(false).bind(tenant_setting).bind(tenant_column).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let text = |column: &str| row.try_get::<String, _>(column);
             let (who, what, extra) = (text("who")?, text("what")?, text("extra")?);
             Ok(match text("kind")?.as_str() {
-                "attribute" => RoleProblem::Attribute {
-                    role: who,
-                    attribute: what,
-                },
-                "becomes" => RoleProblem::CanBecome {
-                    role: who,
-                    becomes: what,
-                    attribute: extra,
-                },
-                "owns" => RoleProblem::OwnsUnforced {
-                    owner: who,
-                    table: what,
-                },
-                _ => RoleProblem::StartsBound {
-                    role: who,
-                    setting: what,
-                    value: extra,
-                },
+                "attribute" => RoleProblem::Attribute { role: who, attribute: what },
+                "becomes" => RoleProblem::CanBecome { role: who, becomes: what, attribute: extra },
+                "owns" => RoleProblem::OwnsUnforced { owner: who, table: what },
+                _ => RoleProblem::StartsBound { role: who, setting: what, value: extra },
             })
         })
         .collect()
@@ -176,10 +144,8 @@ pub(crate) async fn find_role_problems(
 /// Whether the server is on this machine, as it is for local development.
 // rls-audit: allow(RLS001, reason = "asks for the server's address only")
 pub(crate) async fn server_is_local(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT coalesce(inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1', true)",
-    )
-    .persistent(false)
-    .fetch_one(connection)
-    .await
+    sqlx::query_scalar("SELECT coalesce(inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1', true)")
+        .persistent(false)
+        .fetch_one(connection)
+        .await
 }

@@ -37,9 +37,7 @@ where
     Fut: Future<Output = Result<T, E>>,
     E: From<Error>,
 {
-    attempt(pool, tenant, &ScopeOptions::new(), work)
-        .await
-        .result
+    attempt(pool, tenant, &ScopeOptions::new(), work).await.result
 }
 
 /// [`with_tenant`], opened as the options say.
@@ -98,10 +96,7 @@ where
     loop {
         let ended = attempt(pool, tenant, options, &mut work).await;
         let random = uuid::Uuid::new_v4().as_u64_pair().0;
-        match retry
-            .pause_after(attempts, random)
-            .filter(|_| ended.conflict)
-        {
+        match retry.pause_after(attempts, random).filter(|_| ended.conflict) {
             Some(pause) => tokio::time::sleep(pause).await,
             None => return ended.result,
         }
@@ -117,40 +112,24 @@ struct Attempt<T, E> {
 
 impl<T, E: From<Error>> Attempt<T, E> {
     fn refused(error: Error) -> Attempt<T, E> {
-        Attempt {
-            conflict: error.is_conflict(),
-            result: Err(error.into()),
-        }
+        Attempt { conflict: error.is_conflict(), result: Err(error.into()) }
     }
 }
 
-async fn attempt<F, Fut, T, E>(
-    pool: &RlsPool,
-    tenant: TenantId,
-    options: &ScopeOptions,
-    work: F,
-) -> Attempt<T, E>
+async fn attempt<F, Fut, T, E>(pool: &RlsPool, tenant: TenantId, options: &ScopeOptions, work: F) -> Attempt<T, E>
 where
     F: FnOnce(TenantTx) -> Fut,
     Fut: Future<Output = Result<T, E>>,
     E: From<Error>,
 {
     if let Ok(open) = OPEN.try_with(|open| *open) {
-        return Attempt::refused(Error::Nested {
-            open,
-            requested: tenant,
-        });
+        return Attempt::refused(Error::Nested { open, requested: tenant });
     }
     let span = tracing::debug_span!("tenant_scope", %tenant, label = options.trace_label());
     run(pool, tenant, options, work).instrument(span).await
 }
 
-async fn run<F, Fut, T, E>(
-    pool: &RlsPool,
-    tenant: TenantId,
-    options: &ScopeOptions,
-    work: F,
-) -> Attempt<T, E>
+async fn run<F, Fut, T, E>(pool: &RlsPool, tenant: TenantId, options: &ScopeOptions, work: F) -> Attempt<T, E>
 where
     F: FnOnce(TenantTx) -> Fut,
     Fut: Future<Output = Result<T, E>>,
@@ -166,30 +145,18 @@ where
     let outcome = OPEN.scope(tenant, async { work(handle).await }).await;
     match (outcome, scope_side.finish()) {
         (Ok(value), Ok(session)) => match session.commit().await {
-            Ok(()) => Attempt {
-                result: Ok(value),
-                conflict: false,
-            },
+            Ok(()) => Attempt { result: Ok(value), conflict: false },
             Err(error) => Attempt::refused(error),
         },
         (Ok(_), Err(escaped)) => Attempt::refused(escaped),
         (Err(error), Ok(session)) => {
-            let code = session
-                .failure
-                .as_ref()
-                .and_then(|failure| failure.code.as_deref());
+            let code = session.failure.as_ref().and_then(|failure| failure.code.as_deref());
             let conflict = code.is_some_and(is_conflict_code);
             match session.rollback().await {
-                Ok(()) => Attempt {
-                    result: Err(error),
-                    conflict,
-                },
+                Ok(()) => Attempt { result: Err(error), conflict },
                 Err(not_undone) => Attempt::refused(not_undone),
             }
         }
-        (Err(error), Err(_)) => Attempt {
-            result: Err(error),
-            conflict: false,
-        },
+        (Err(error), Err(_)) => Attempt { result: Err(error), conflict: false },
     }
 }

@@ -64,12 +64,7 @@ impl Binding {
 
     /// Bound by a query and not by `SET LOCAL`: after a query the transaction's modes are settled, so that a closure cannot undo `READ ONLY`.
     fn begin_sql(&self, options: &ScopeOptions) -> String {
-        let Binding {
-            setting,
-            tenant,
-            mark,
-            ..
-        } = self;
+        let Binding { setting, tenant, mark, .. } = self;
         let (modes, settings) = (options.begin_modes(), options.settings());
         format!(
             "BEGIN{modes};SELECT pg_catalog.set_config('{setting}','{tenant}',true),\
@@ -79,12 +74,7 @@ impl Binding {
 
     /// Fails, and so skips what follows in the message, unless the transaction, the tenant and the role are still the scope's own.
     fn check_sql(&self) -> String {
-        let Binding {
-            setting,
-            tenant,
-            mark,
-            ..
-        } = self;
+        let Binding { setting, tenant, mark, .. } = self;
         let (start, end) = REPORT;
         format!(
             "SELECT CASE WHEN pg_catalog.current_setting('{setting}',true)='{tenant}' \
@@ -119,15 +109,9 @@ impl Binding {
         Some(if mark != self.mark.to_string() {
             Error::EndedEarly { tenant }
         } else if role != role_at_start {
-            Error::RoleChanged {
-                tenant,
-                found: role.to_owned(),
-            }
+            Error::RoleChanged { tenant, found: role.to_owned() }
         } else {
-            Error::TenantChanged {
-                expected: tenant,
-                found: found.to_owned(),
-            }
+            Error::TenantChanged { expected: tenant, found: found.to_owned() }
         })
     }
 }
@@ -136,11 +120,7 @@ impl Session {
     /// Take a connection and open the transaction with the tenant bound.
     ///
     /// A pooled connection may have died while it was idle; nothing has happened on it yet, so the next one is tried.
-    pub(crate) async fn begin(
-        pool: &RlsPool,
-        binding: &Binding,
-        options: &ScopeOptions,
-    ) -> Result<Session, Error> {
+    pub(crate) async fn begin(pool: &RlsPool, binding: &Binding, options: &ScopeOptions) -> Result<Session, Error> {
         let mut attempts_left = pool.inner().options().get_max_connections();
         loop {
             let connection = pool.inner().acquire().await.map_err(Error::Unavailable)?;
@@ -155,9 +135,7 @@ impl Session {
             let begun = exchange(session.connection()?, binding.begin_sql(options)).await;
             match begun.error {
                 None => return Ok(session),
-                Some(error) if connection_is_lost(&error) && attempts_left > 0 => {
-                    attempts_left -= 1
-                }
+                Some(error) if connection_is_lost(&error) && attempts_left > 0 => attempts_left -= 1,
                 Some(error) => return Err(Error::Unavailable(error)),
             }
         }
@@ -165,9 +143,7 @@ impl Session {
 
     pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, Error> {
         let tenant = self.binding.tenant;
-        self.connection
-            .as_deref_mut()
-            .ok_or(Error::HandleEscaped { tenant })
+        self.connection.as_deref_mut().ok_or(Error::HandleEscaped { tenant })
     }
 
     /// Go back to the savepoint that was dropped without a release.
@@ -185,10 +161,7 @@ impl Session {
     pub(crate) fn note_failure(&mut self, error: &sqlx::Error) {
         self.lost |= connection_is_lost(error);
         if self.lost || error.as_database_error().is_some() {
-            self.failure = Some(Failure {
-                code: sqlstate(error),
-                message: error.to_string(),
-            });
+            self.failure = Some(Failure { code: sqlstate(error), message: error.to_string() });
         }
     }
 
@@ -197,17 +170,10 @@ impl Session {
         if self.lost {
             return Err(self.swallowed());
         }
-        let back = self
-            .pending_rollback
-            .map(|savepoint| rollback_to(savepoint) + ";")
-            .unwrap_or_default();
+        let back = self.pending_rollback.map(|savepoint| rollback_to(savepoint) + ";").unwrap_or_default();
         let (check, residue) = (self.binding.check_sql(), self.binding.residue_sql());
         let statements_before_commit = if back.is_empty() { 1 } else { 2 };
-        let sent = exchange(
-            self.connection()?,
-            format!("{back}{check};COMMIT;{residue}"),
-        )
-        .await;
+        let sent = exchange(self.connection()?, format!("{back}{check};COMMIT;{residue}")).await;
         let committed = sent.done > statements_before_commit;
         let commit_was_reached = sent.done == statements_before_commit;
         let Some(error) = sent.error else {
@@ -232,10 +198,7 @@ impl Session {
                 self.roll_back_quietly().await;
                 Err(swallowed)
             }
-            _ => Err(self
-                .binding
-                .explain(&error.to_string())
-                .unwrap_or(Error::CommitRefused(error))),
+            _ => Err(self.binding.explain(&error.to_string()).unwrap_or(Error::CommitRefused(error))),
         }
     }
 
@@ -280,10 +243,7 @@ impl Session {
         let residue = residue.unwrap_or_default();
         let (objects_left, found) = residue.split_once('|').unwrap_or(("t", ""));
         if !found.is_empty() {
-            return Err(Error::SessionBound {
-                tenant: self.binding.tenant,
-                found: found.to_owned(),
-            });
+            return Err(Error::SessionBound { tenant: self.binding.tenant, found: found.to_owned() });
         }
         let must_tidy = objects_left == "t" && !self.binding.pooler;
         if must_tidy {
@@ -297,10 +257,7 @@ impl Session {
     }
 
     fn swallowed(&self) -> Error {
-        let unknown = || Failure {
-            code: None,
-            message: "a statement had failed".to_owned(),
-        };
+        let unknown = || Failure { code: None, message: "a statement had failed".to_owned() };
         let Failure { code, message } = self.failure.clone().unwrap_or_else(unknown);
         Error::StatementFailed { code, message }
     }
@@ -330,11 +287,7 @@ struct Exchange {
 }
 
 async fn exchange(connection: &mut PgConnection, sql: String) -> Exchange {
-    let mut received = Exchange {
-        done: 0,
-        last: None,
-        error: None,
-    };
+    let mut received = Exchange { done: 0, last: None, error: None };
     let mut steps = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(sql)));
     while let Some(step) = steps.next().await {
         match step {

@@ -35,16 +35,9 @@ pub(crate) struct ScopeSide(Arc<Slot>);
 
 impl Slot {
     pub(crate) fn new(tenant: TenantId, session: Session) -> (ScopeSide, Arc<Slot>) {
-        let state = State {
-            session: Some(session),
-            scope_ended: false,
-            handle_dropped: false,
-            dropped_savepoint: None,
-        };
-        let slot = Arc::new(Slot {
-            tenant,
-            state: Mutex::new(state),
-        });
+        let state =
+            State { session: Some(session), scope_ended: false, handle_dropped: false, dropped_savepoint: None };
+        let slot = Arc::new(Slot { tenant, state: Mutex::new(state) });
         (ScopeSide(Arc::clone(&slot)), slot)
     }
 
@@ -56,13 +49,8 @@ impl Slot {
     pub(crate) fn lease(self: Arc<Slot>) -> Result<Lease, Error> {
         let session = self.lock().session.take();
         match session {
-            Some(session) => Ok(Lease {
-                slot: self,
-                session: Some(session),
-            }),
-            None => Err(Error::HandleEscaped {
-                tenant: self.tenant,
-            }),
+            Some(session) => Ok(Lease { slot: self, session: Some(session) }),
+            None => Err(Error::HandleEscaped { tenant: self.tenant }),
         }
     }
 
@@ -73,11 +61,7 @@ impl Slot {
     /// An outer savepoint takes the inner ones with it.
     pub(crate) fn savepoint_dropped(&self, number: u32) {
         let mut state = self.lock();
-        state.dropped_savepoint = Some(
-            state
-                .dropped_savepoint
-                .map_or(number, |inner| inner.min(number)),
-        );
+        state.dropped_savepoint = Some(state.dropped_savepoint.map_or(number, |inner| inner.min(number)));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -89,14 +73,8 @@ impl ScopeSide {
     /// The connection, if the handle is gone and no statement is under way.
     pub(crate) fn finish(self) -> Result<Session, Error> {
         let mut state = self.0.lock();
-        let escaped = Error::HandleEscaped {
-            tenant: self.0.tenant,
-        };
-        let mut session = state
-            .session
-            .take()
-            .filter(|_| state.handle_dropped)
-            .ok_or(escaped)?;
+        let escaped = Error::HandleEscaped { tenant: self.0.tenant };
+        let mut session = state.session.take().filter(|_| state.handle_dropped).ok_or(escaped)?;
         session.pending_rollback = session.pending_rollback.or(state.dropped_savepoint.take());
         Ok(session)
     }

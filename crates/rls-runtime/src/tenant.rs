@@ -57,9 +57,7 @@ impl FromStr for TenantId {
     type Err = ParseTenantIdError;
 
     fn from_str(text: &str) -> Result<TenantId, ParseTenantIdError> {
-        Uuid::try_parse(text)
-            .map(TenantId)
-            .map_err(ParseTenantIdError)
+        Uuid::try_parse(text).map(TenantId).map_err(ParseTenantIdError)
     }
 }
 

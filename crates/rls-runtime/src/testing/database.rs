@@ -108,8 +108,7 @@ impl TestDb {
 
     /// The pool of the runtime role, as the service has it.
     pub async fn pool(&self) -> RlsPool {
-        self.pool_with(RlsPoolOptions::new().max_connections(4))
-            .await
+        self.pool_with(RlsPoolOptions::new().max_connections(4)).await
     }
 
     /// A pool of the runtime role with options of one's own.
@@ -118,16 +117,12 @@ impl TestDb {
     ///
     /// When the pool refuses the role, which is what a test of a service should fail with.
     pub async fn pool_with(&self, options: RlsPoolOptions) -> RlsPool {
-        options
-            .connect_with(self.runtime_options())
-            .await
-            .unwrap_or_else(|error| panic!("{error}"))
+        options.connect_with(self.runtime_options()).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Run statements as the owner, with a tenant bound.
     pub async fn execute_as_tenant(&self, tenant: TenantId, sql: &str) -> Result<(), TestingError> {
-        let bound =
-            format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true); {sql}; COMMIT");
+        let bound = format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true); {sql}; COMMIT");
         run(&self.owner_options(), &[bound]).await
     }
 

@@ -10,12 +10,10 @@ use crate::scope::with_tenant;
 use crate::tenant::TenantId;
 
 /// The first of two tenants. Give both the same keys, so that a leak shows.
-pub const TENANT_A: TenantId =
-    TenantId::new(Uuid::from_u128(0xaaaaaaaa_aaaa_4aaa_8aaa_aaaaaaaaaaaa));
+pub const TENANT_A: TenantId = TenantId::new(Uuid::from_u128(0xaaaaaaaa_aaaa_4aaa_8aaa_aaaaaaaaaaaa));
 
 /// The second of two tenants.
-pub const TENANT_B: TenantId =
-    TenantId::new(Uuid::from_u128(0xbbbbbbbb_bbbb_4bbb_8bbb_bbbbbbbbbbbb));
+pub const TENANT_B: TenantId = TenantId::new(Uuid::from_u128(0xbbbbbbbb_bbbb_4bbb_8bbb_bbbbbbbbbbbb));
 
 /// Prove that a table keeps [`TENANT_A`] and [`TENANT_B`] apart: reading, updating, deleting and giving rows away.
 ///
@@ -60,41 +58,23 @@ impl From<Error> for Trespass {
     }
 }
 
-async fn trespass(
-    tx: &mut TenantTx,
-    table: &str,
-    column: &str,
-    other: TenantId,
-) -> sqlx::Result<Vec<String>> {
+async fn trespass(tx: &mut TenantTx, table: &str, column: &str, other: TenantId) -> sqlx::Result<Vec<String>> {
     let mut found = Vec::new();
     let own = tx.tenant();
     let visible = format!("SELECT count(*) FROM {table} WHERE {column} = '{own}'");
-    let visible: i64 = sqlx::query_scalar(AssertSqlSafe(visible))
-        .fetch_one(&mut *tx)
-        .await?;
+    let visible: i64 = sqlx::query_scalar(AssertSqlSafe(visible)).fetch_one(&mut *tx).await?;
     if visible == 0 {
         found.push("has no rows of its own, so nothing is proven".to_owned());
     }
     let foreign = format!("SELECT count(*) FROM {table} WHERE {column} IS DISTINCT FROM '{own}'");
-    let foreign: i64 = sqlx::query_scalar(AssertSqlSafe(foreign))
-        .fetch_one(&mut *tx)
-        .await?;
+    let foreign: i64 = sqlx::query_scalar(AssertSqlSafe(foreign)).fetch_one(&mut *tx).await?;
     if foreign > 0 {
         found.push(format!("reads {foreign} rows of others"));
     }
     let attempts = [
-        (
-            "updates rows of others",
-            format!("UPDATE {table} SET {column} = {column} WHERE {column} = '{other}'"),
-        ),
-        (
-            "deletes rows of others",
-            format!("DELETE FROM {table} WHERE {column} = '{other}'"),
-        ),
-        (
-            "gives rows away",
-            format!("UPDATE {table} SET {column} = '{other}'"),
-        ),
+        ("updates rows of others", format!("UPDATE {table} SET {column} = {column} WHERE {column} = '{other}'")),
+        ("deletes rows of others", format!("DELETE FROM {table} WHERE {column} = '{other}'")),
+        ("gives rows away", format!("UPDATE {table} SET {column} = '{other}'")),
     ];
     for (what, sql) in attempts {
         let mut attempt = tx.savepoint().await?;

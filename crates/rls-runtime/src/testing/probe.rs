@@ -28,9 +28,7 @@ impl SessionState {
     ///
     /// When the pool gives none.
     pub async fn of_next(pool: &RlsPool) -> SessionState {
-        SessionState::read(pool)
-            .await
-            .unwrap_or_else(|error| panic!("no connection to look at: {error}"))
+        SessionState::read(pool).await.unwrap_or_else(|error| panic!("no connection to look at: {error}"))
     }
 
     async fn read(pool: &RlsPool) -> Result<SessionState, Error> {
@@ -41,16 +39,10 @@ impl SessionState {
                     (now() <> statement_timestamp())::text AS in_transaction, current_user::text AS role",
             pool.tenant_setting()
         );
-        let row = sqlx::raw_sql(AssertSqlSafe(look))
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(Error::Unavailable)?;
+        let row = sqlx::raw_sql(AssertSqlSafe(look)).fetch_one(&mut *connection).await.map_err(Error::Unavailable)?;
         let read = |row: &sqlx::postgres::PgRow| {
             Ok(SessionState {
-                backend_pid: row
-                    .try_get::<String, _>("pid")?
-                    .parse()
-                    .map_err(sqlx::Error::decode)?,
+                backend_pid: row.try_get::<String, _>("pid")?.parse().map_err(sqlx::Error::decode)?,
                 tenant: row.try_get("tenant")?,
                 in_transaction: row.try_get::<String, _>("in_transaction")? == "true",
                 role: row.try_get("role")?,

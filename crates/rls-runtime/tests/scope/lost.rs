@@ -17,31 +17,19 @@ enum Failed {
 }
 
 async fn insert(tx: &mut TenantTx, id: i64) -> Result<(), Failed> {
-    sqlx::query("INSERT INTO orders VALUES ($1, $2, 'new')")
-        .bind(tx.tenant())
-        .bind(id)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query("INSERT INTO orders VALUES ($1, $2, 'new')").bind(tx.tenant()).bind(id).execute(&mut *tx).await?;
     Ok(())
 }
 
 async fn kill_backend_of(tx: &mut TenantTx, db: &TestDb) -> Result<(), Failed> {
-    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
-        .fetch_one(&mut *tx)
-        .await?;
-    db.execute_as_superuser(&format!("SELECT pg_terminate_backend({pid}, 10000)"))
-        .await
-        .expect("the superuser may");
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *tx).await?;
+    db.execute_as_superuser(&format!("SELECT pg_terminate_backend({pid}, 10000)")).await.expect("the superuser may");
     Ok(())
 }
 
 async fn ids(pool: &RlsPool) -> Vec<i64> {
     with_tenant(pool, TENANT_A, async |mut tx| {
-        Ok::<_, Failed>(
-            sqlx::query_scalar("SELECT id FROM orders ORDER BY id")
-                .fetch_all(&mut *tx)
-                .await?,
-        )
+        Ok::<_, Failed>(sqlx::query_scalar("SELECT id FROM orders ORDER BY id").fetch_all(&mut *tx).await?)
     })
     .await
     .expect("the pool has recovered")
@@ -72,10 +60,7 @@ async fn a_backend_killed_and_swallowed_is_no_success() {
         Ok::<_, Failed>(())
     })
     .await;
-    assert!(
-        matches!(swallowed, Err(Failed::Scope(Error::StatementFailed { .. }))),
-        "{swallowed:?}"
-    );
+    assert!(matches!(swallowed, Err(Failed::Scope(Error::StatementFailed { .. }))), "{swallowed:?}");
     assert_eq!(ids(&pool).await, [1, 2, 3]);
 }
 
@@ -89,12 +74,7 @@ async fn a_backend_killed_before_the_commit_is_no_success() {
     })
     .await;
     assert!(
-        matches!(
-            killed,
-            Err(Failed::Scope(
-                Error::CommitRefused(_) | Error::OutcomeUnknown(_)
-            ))
-        ),
+        matches!(killed, Err(Failed::Scope(Error::CommitRefused(_) | Error::OutcomeUnknown(_)))),
         "the server said farewell, or its words were lost: {killed:?}"
     );
     assert_eq!(ids(&pool).await, [1, 2, 3]);
@@ -106,9 +86,7 @@ async fn an_idle_connection_that_died_is_replaced_without_an_error() {
     let pool = db.pool_with(RlsPoolOptions::new().max_connections(1)).await;
     let before = SessionState::of_next(&pool).await.backend_pid;
     let kill = format!("SELECT pg_terminate_backend({before}, 10000)");
-    db.execute_as_superuser(&kill)
-        .await
-        .expect("the superuser may");
+    db.execute_as_superuser(&kill).await.expect("the superuser may");
     assert_eq!(ids(&pool).await, [1, 2, 3]);
     assert_ne!(SessionState::of_next(&pool).await.backend_pid, before);
 }
@@ -117,22 +95,13 @@ async fn an_idle_connection_that_died_is_replaced_without_an_error() {
 async fn a_connection_cut_during_the_commit_leaves_the_outcome_open() {
     let db = database().await;
     let proxy = DelayProxy::start(&db.cluster().socket_path(), Duration::from_millis(2));
-    let pool = RlsPoolOptions::new()
-        .max_connections(1)
-        .connect_with(proxy.route(db.runtime_options()))
-        .await;
+    let pool = RlsPoolOptions::new().max_connections(1).connect_with(proxy.route(db.runtime_options())).await;
     let pool = pool.expect("connects");
     proxy.cut_at(";COMMIT;");
     let cut = with_tenant(&pool, TENANT_A, async |mut tx| insert(&mut tx, 10).await).await;
-    assert!(
-        matches!(cut, Err(Failed::Scope(Error::OutcomeUnknown(_)))),
-        "{cut:?}"
-    );
+    assert!(matches!(cut, Err(Failed::Scope(Error::OutcomeUnknown(_)))), "{cut:?}");
     let now = ids(&pool).await;
-    assert!(
-        now == [1, 2, 3] || now == [1, 2, 3, 10],
-        "all or nothing: {now:?}"
-    );
+    assert!(now == [1, 2, 3] || now == [1, 2, 3, 10], "all or nothing: {now:?}");
 }
 
 #[tokio::test]
@@ -159,17 +128,9 @@ async fn a_closed_pool_lets_open_scopes_end_and_opens_no_more() {
         () = std::future::ready(()) => {}
     }
     let late = with_tenant(&pool, TENANT_B, async |_tx| Ok::<_, Failed>(())).await;
-    assert!(
-        matches!(
-            late,
-            Err(Failed::Scope(Error::Unavailable(sqlx::Error::PoolClosed)))
-        ),
-        "{late:?}"
-    );
+    assert!(matches!(late, Err(Failed::Scope(Error::Unavailable(sqlx::Error::PoolClosed)))), "{late:?}");
     closing.send(()).ok();
-    open.await
-        .expect("no panic")
-        .expect("an open scope commits");
+    open.await.expect("no panic").expect("an open scope commits");
     close.await;
     let again = db.pool().await;
     assert_eq!(ids(&again).await, [1, 2, 3, 10, 11]);

@@ -35,16 +35,8 @@ fn role_changed(result: &Result<(), Error>) -> bool {
     matches!(result, Err(Error::RoleChanged { .. }))
 }
 
-const fn misuse(
-    statements: &'static str,
-    is_right: fn(&Result<(), Error>) -> bool,
-    written: bool,
-) -> Misuse {
-    Misuse {
-        statements,
-        is_right,
-        written,
-    }
+const fn misuse(statements: &'static str, is_right: fn(&Result<(), Error>) -> bool, written: bool) -> Misuse {
+    Misuse { statements, is_right, written }
 }
 
 /// Each after one INSERT of tenant A, with `{A}`, `{B}` and `{ROLE}` filled in.
@@ -57,59 +49,23 @@ const MISUSES: &[Misuse] = &[
     misuse("COMMIT AND CHAIN", ended_early, true),
     misuse("ROLLBACK AND CHAIN", ended_early, false),
     misuse("COMMIT; BEGIN", ended_early, true),
-    misuse(
-        "ROLLBACK; BEGIN; SET LOCAL app.tenant_id = '{A}'",
-        ended_early,
-        false,
-    ),
-    misuse(
-        "COMMIT; BEGIN; SET LOCAL app.tenant_id = '{B}'",
-        ended_early,
-        true,
-    ),
-    misuse(
-        "COMMIT; SET app.tenant_id = '{A}'; BEGIN",
-        ended_early,
-        true,
-    ),
+    misuse("ROLLBACK; BEGIN; SET LOCAL app.tenant_id = '{A}'", ended_early, false),
+    misuse("COMMIT; BEGIN; SET LOCAL app.tenant_id = '{B}'", ended_early, true),
+    misuse("COMMIT; SET app.tenant_id = '{A}'; BEGIN", ended_early, true),
     misuse("PREPARE TRANSACTION '{ROLE}'", ended_early, false),
-    misuse(
-        "DO $$ BEGIN PERFORM set_config('app.tenant_id', '{B}', true); END $$",
-        changed_to_b,
-        false,
-    ),
+    misuse("DO $$ BEGIN PERFORM set_config('app.tenant_id', '{B}', true); END $$", changed_to_b, false),
     misuse("SET LOCAL app.tenant_id = '{B}'", changed_to_b, false),
     misuse("SET app.tenant_id = '{B}'", changed_to_b, false),
     misuse("SET SESSION app.tenant_id = '{B}'", changed_to_b, false),
-    misuse(
-        "SELECT set_config('app.tenant_id', '{B}', true)",
-        changed_to_b,
-        false,
-    ),
-    misuse(
-        "SELECT set_config('app.tenant_id', '{B}', false)",
-        changed_to_b,
-        false,
-    ),
-    misuse(
-        "SAVEPOINT s; SET LOCAL app.tenant_id = '{B}'; RELEASE s",
-        changed_to_b,
-        false,
-    ),
-    misuse(
-        "SAVEPOINT s; SET LOCAL app.tenant_id = '{B}'; ROLLBACK TO s",
-        Result::is_ok,
-        true,
-    ),
+    misuse("SELECT set_config('app.tenant_id', '{B}', true)", changed_to_b, false),
+    misuse("SELECT set_config('app.tenant_id', '{B}', false)", changed_to_b, false),
+    misuse("SAVEPOINT s; SET LOCAL app.tenant_id = '{B}'; RELEASE s", changed_to_b, false),
+    misuse("SAVEPOINT s; SET LOCAL app.tenant_id = '{B}'; ROLLBACK TO s", Result::is_ok, true),
     misuse("RESET app.tenant_id", unbound, false),
     misuse("SET app.tenant_id TO DEFAULT", unbound, false),
     misuse("RESET ALL", ended_early, false),
     misuse("SET app.tenant_id = '{A}'", session_bound, true),
-    misuse(
-        "SELECT set_config('app.tenant_id', '{A}', false)",
-        session_bound,
-        true,
-    ),
+    misuse("SELECT set_config('app.tenant_id', '{A}', false)", session_bound, true),
     misuse("SET LOCAL ROLE {ROLE}", role_changed, false),
     misuse("SET ROLE {ROLE}", role_changed, false),
     misuse("SET SESSION AUTHORIZATION DEFAULT", Result::is_ok, true),
@@ -117,11 +73,7 @@ const MISUSES: &[Misuse] = &[
 ];
 
 async fn insert(tx: &mut TenantTx, id: i64) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO orders VALUES ($1, $2, 'new')")
-        .bind(tx.tenant())
-        .bind(id)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query("INSERT INTO orders VALUES ($1, $2, 'new')").bind(tx.tenant()).bind(id).execute(&mut *tx).await?;
     Ok(())
 }
 
@@ -129,9 +81,7 @@ async fn database_with_second_role() -> (TestDb, RlsPool) {
     let db = database().await;
     let (runtime, other) = (db.runtime(), other_role(&db));
     let grant = format!("CREATE ROLE {other}; GRANT {other} TO {runtime}");
-    db.execute_as_superuser(&grant)
-        .await
-        .expect("the superuser may");
+    db.execute_as_superuser(&grant).await.expect("the superuser may");
     let pool = db.pool_with(RlsPoolOptions::new().max_connections(1)).await;
     (db, pool)
 }
@@ -143,16 +93,9 @@ fn other_role(db: &TestDb) -> String {
 /// The next user of the connection meets nothing of the tenant before.
 async fn assert_clean(pool: &RlsPool, after: &str) {
     let state = SessionState::of_next(pool).await;
-    assert_eq!(
-        (state.tenant, state.in_transaction),
-        (None, false),
-        "after {after}"
-    );
+    assert_eq!((state.tenant, state.in_transaction), (None, false), "after {after}");
     let foreign: i64 = with_tenant(pool, TENANT_B, async |mut tx| {
-        sqlx::query_scalar("SELECT count(*) FROM orders WHERE tenant_id <> $1")
-            .bind(TENANT_B)
-            .fetch_one(&mut *tx)
-            .await
+        sqlx::query_scalar("SELECT count(*) FROM orders WHERE tenant_id <> $1").bind(TENANT_B).fetch_one(&mut *tx).await
     })
     .await
     .unwrap_or_else(|error: sqlx::Error| panic!("after {after}: {error}"));
@@ -161,10 +104,7 @@ async fn assert_clean(pool: &RlsPool, after: &str) {
 
 async fn is_written(pool: &RlsPool, id: i64) -> bool {
     with_tenant(pool, TENANT_A, async |mut tx| {
-        sqlx::query_scalar("SELECT EXISTS (SELECT FROM orders WHERE id = $1)")
-            .bind(id)
-            .fetch_one(&mut *tx)
-            .await
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM orders WHERE id = $1)").bind(id).fetch_one(&mut *tx).await
     })
     .await
     .map_err(|error: sqlx::Error| error)
@@ -185,16 +125,10 @@ enum Failed {
 async fn every_misuse_gets_its_error_and_leaks_nothing() {
     let (db, pool) = database_with_second_role().await;
     for (id, misuse) in (100..).zip(MISUSES) {
-        let statements = misuse
-            .statements
-            .replace("{A}", A)
-            .replace("{B}", B)
-            .replace("{ROLE}", &other_role(&db));
+        let statements = misuse.statements.replace("{A}", A).replace("{B}", B).replace("{ROLE}", &other_role(&db));
         let ran = with_tenant(&pool, TENANT_A, async |mut tx| {
             insert(&mut tx, id).await?;
-            sqlx::raw_sql(AssertSqlSafe(statements.as_str()))
-                .execute(&mut *tx)
-                .await?;
+            sqlx::raw_sql(AssertSqlSafe(statements.as_str())).execute(&mut *tx).await?;
             Ok::<_, Failed>(())
         })
         .await;
@@ -205,11 +139,7 @@ async fn every_misuse_gets_its_error_and_leaks_nothing() {
         };
         assert!((misuse.is_right)(&result), "after {statements}: {result:?}");
         assert_clean(&pool, &statements).await;
-        assert_eq!(
-            is_written(&pool, id).await,
-            misuse.written,
-            "after {statements}"
-        );
+        assert_eq!(is_written(&pool, id).await, misuse.written, "after {statements}");
     }
 }
 
@@ -217,25 +147,16 @@ async fn every_misuse_gets_its_error_and_leaks_nothing() {
 async fn misuse_before_an_err_leaks_nothing_either() {
     let (db, pool) = database_with_second_role().await;
     for (id, misuse) in (100..).zip(MISUSES) {
-        let statements = misuse
-            .statements
-            .replace("{A}", A)
-            .replace("{B}", B)
-            .replace("{ROLE}", &other_role(&db));
+        let statements = misuse.statements.replace("{A}", A).replace("{B}", B).replace("{ROLE}", &other_role(&db));
         let ran = with_tenant(&pool, TENANT_A, async |mut tx| {
             insert(&mut tx, id).await?;
-            sqlx::raw_sql(AssertSqlSafe(statements.as_str()))
-                .execute(&mut *tx)
-                .await?;
+            sqlx::raw_sql(AssertSqlSafe(statements.as_str())).execute(&mut *tx).await?;
             Err::<(), _>(Failed::OnPurpose)
         })
         .await;
         assert_clean(&pool, &statements).await;
         match ran {
-            Err(Failed::OnPurpose) => assert!(
-                !is_written(&pool, id).await,
-                "after {statements}: rolled back"
-            ),
+            Err(Failed::OnPurpose) => assert!(!is_written(&pool, id).await, "after {statements}: rolled back"),
             Err(Failed::Scope(Error::EndedEarly { .. })) => {}
             other => panic!("after {statements}: {other:?}"),
         }
@@ -279,10 +200,7 @@ async fn a_commit_that_the_server_refuses_is_no_success() {
         Ok::<_, Failed>(())
     })
     .await;
-    assert!(
-        matches!(&refused, Err(Failed::Scope(Error::CommitRefused(_)))),
-        "{refused:?}"
-    );
+    assert!(matches!(&refused, Err(Failed::Scope(Error::CommitRefused(_)))), "{refused:?}");
     assert_clean(&pool, "a refused commit").await;
     assert!(!is_written(&pool, 10).await);
 }
@@ -301,10 +219,7 @@ async fn temporary_tables_and_held_cursors_end_with_the_scope() {
     .await
     .expect("allowed within the scope");
     for look in ["SELECT * FROM pg_temp.copied", "FETCH ALL FROM held"] {
-        let seen = with_tenant(&pool, TENANT_B, async |mut tx| {
-            sqlx::raw_sql(look).fetch_all(&mut *tx).await
-        })
-        .await;
+        let seen = with_tenant(&pool, TENANT_B, async |mut tx| sqlx::raw_sql(look).fetch_all(&mut *tx).await).await;
         assert!(seen.is_err(), "{look} must find nothing to look at");
     }
 }
@@ -318,10 +233,7 @@ async fn a_handle_that_outlives_its_closure_fails_the_scope() {
         Ok(tx)
     })
     .await;
-    assert!(
-        matches!(returned, Err(Failed::Scope(Error::HandleEscaped { .. }))),
-        "{returned:?}"
-    );
+    assert!(matches!(returned, Err(Failed::Scope(Error::HandleEscaped { .. }))), "{returned:?}");
     assert_clean(&pool, "returning the handle").await;
 
     let leaked = with_tenant(&pool, TENANT_A, async |mut tx| {
@@ -330,10 +242,7 @@ async fn a_handle_that_outlives_its_closure_fails_the_scope() {
         Ok::<_, Failed>(())
     })
     .await;
-    assert!(
-        matches!(leaked, Err(Failed::Scope(Error::HandleEscaped { .. }))),
-        "{leaked:?}"
-    );
+    assert!(matches!(leaked, Err(Failed::Scope(Error::HandleEscaped { .. }))), "{leaked:?}");
     assert_clean(&pool, "leaking the handle").await;
 
     let mut stored: Option<TenantTx> = None;
@@ -343,20 +252,12 @@ async fn a_handle_that_outlives_its_closure_fails_the_scope() {
         Ok::<_, Failed>(())
     })
     .await;
-    assert!(
-        matches!(kept, Err(Failed::Scope(Error::HandleEscaped { .. }))),
-        "{kept:?}"
-    );
+    assert!(matches!(kept, Err(Failed::Scope(Error::HandleEscaped { .. }))), "{kept:?}");
     assert_clean(&pool, "storing the handle").await;
     let mut stored = stored.expect("it was stored");
-    let used = sqlx::query("SELECT * FROM orders")
-        .fetch_all(&mut *stored)
-        .await;
+    let used = sqlx::query("SELECT * FROM orders").fetch_all(&mut *stored).await;
     let error = used.expect_err("a handle is dead after its scope");
-    assert!(
-        matches!(Error::find_in(&error), Some(Error::HandleEscaped { .. })),
-        "{error}"
-    );
+    assert!(matches!(Error::find_in(&error), Some(Error::HandleEscaped { .. })), "{error}");
 
     for id in 10..=12 {
         assert!(!is_written(&pool, id).await, "order {id}");
@@ -376,10 +277,7 @@ async fn a_handle_moved_to_another_task_is_dead_when_the_scope_ends() {
         Ok::<_, Failed>(())
     })
     .await;
-    assert!(
-        matches!(moved, Err(Failed::Scope(Error::HandleEscaped { .. }))),
-        "{moved:?}"
-    );
+    assert!(matches!(moved, Err(Failed::Scope(Error::HandleEscaped { .. }))), "{moved:?}");
     assert_clean(&pool, "moving the handle").await;
     scope_ended.send(()).ok();
     let late = elsewhere.expect("it was spawned").await.expect("no panic");

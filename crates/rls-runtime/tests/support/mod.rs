@@ -15,12 +15,8 @@ pub async fn database() -> TestDb {
     let db = TestDb::new().await;
     db.execute(SCHEMA).await.expect("the schema is valid");
     for tenant in [TENANT_A, TENANT_B] {
-        let rows = format!(
-            "INSERT INTO orders SELECT '{tenant}', n, 'of {tenant}' FROM generate_series(1, 3) n"
-        );
-        db.execute_as_tenant(tenant, &rows)
-            .await
-            .expect("the owner may write as a tenant");
+        let rows = format!("INSERT INTO orders SELECT '{tenant}', n, 'of {tenant}' FROM generate_series(1, 3) n");
+        db.execute_as_tenant(tenant, &rows).await.expect("the owner may write as a tenant");
     }
     db
 }

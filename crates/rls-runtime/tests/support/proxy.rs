@@ -86,26 +86,17 @@ impl Shared {
                 this.round_trips.fetch_add(1, Ordering::SeqCst);
             }
             let mut cut_at = this.cut_at.lock().expect("no panic holds it");
-            let cut = cut_at
-                .as_ref()
-                .is_some_and(|text| bytes.windows(text.len()).any(|window| window == text));
+            let cut = cut_at.as_ref().is_some_and(|text| bytes.windows(text.len()).any(|window| window == text));
             if cut {
                 *cut_at = None;
                 client_again.shutdown(Shutdown::Write).ok();
             }
         });
-        self.pump(server, client_out, move |_| {
-            server_spoke.store(true, Ordering::SeqCst)
-        });
+        self.pump(server, client_out, move |_| server_spoke.store(true, Ordering::SeqCst));
     }
 
     /// One direction: a thread that reads and stamps, a thread that writes when the time has come.
-    fn pump(
-        &self,
-        mut from: UnixStream,
-        mut to: UnixStream,
-        on_bytes: impl Fn(&[u8]) + Send + 'static,
-    ) {
+    fn pump(&self, mut from: UnixStream, mut to: UnixStream, on_bytes: impl Fn(&[u8]) + Send + 'static) {
         let one_way = self.one_way;
         let (sender, receiver) = mpsc::channel::<(Instant, Vec<u8>)>();
         thread::spawn(move || {
@@ -115,10 +106,7 @@ impl Shared {
                     break;
                 }
                 on_bytes(&buffer[..length]);
-                if sender
-                    .send((Instant::now() + one_way, buffer[..length].to_vec()))
-                    .is_err()
-                {
+                if sender.send((Instant::now() + one_way, buffer[..length].to_vec())).is_err() {
                     break;
                 }
             }
