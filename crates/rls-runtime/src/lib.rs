@@ -12,6 +12,12 @@ mod scope;
 mod session;
 mod slot;
 
+pub mod bulk;
+pub mod migrate;
+pub mod policy;
+#[cfg(feature = "verify")]
+pub mod verify;
+
 #[cfg(feature = "testing")]
 pub mod testing;
 
