@@ -12,6 +12,8 @@ pub mod sql;
 
 pub mod rules;
 
+pub mod index;
+
 pub mod program;
 
 pub mod finding;

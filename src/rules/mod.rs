@@ -174,6 +174,8 @@ pub struct Pack {
     /// Crate names whose paths belong to this pack; the prefilter looks for them.
     #[serde(default)]
     pub crates: Vec<String>,
+    /// The pack whose handles and queries it shares: `diesel-async` extends `diesel`.
+    pub extends: Option<String>,
     /// Types that carry a connection.
     #[serde(default, rename = "handle")]
     pub handles: Vec<HandleType>,

@@ -1,0 +1,229 @@
+//! The rules, prepared for look-up by the last name of a path.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::facts::Name;
+use crate::rules::{BypassCall, CloseCall, ExecuteCall, HandleType, OpenCall, QueryCall, Rules, ScopeCall, ScopeType};
+
+/// Crates that are never part of the audited program but occur in its paths.
+const FOREIGN: [&str; 14] =
+    ["std", "core", "alloc", "tokio", "futures", "futures_util", "axum", "actix_web", "anyhow", "tracing", "serde", "serde_json", "uuid", "chrono"];
+
+/// A path of a rule: `with_tenant`, `sqlx::query`, `sqlx::PgPool::connect`, `Entity::find`.
+#[derive(Clone, Debug)]
+pub struct PathPattern<'a> {
+    parts: Vec<&'a str>,
+}
+
+impl<'a> PathPattern<'a> {
+    /// A pattern from a rule's text.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { parts: text.split("::").collect() }
+    }
+
+    /// The last name.
+    #[must_use]
+    pub fn last(&self) -> &'a str {
+        self.parts.last().copied().unwrap_or_default()
+    }
+
+    /// Whether the pattern is a name alone.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.parts.len() == 1
+    }
+
+    /// Whether a full path is meant: its last names are equal, and the pattern's crate occurs before them,
+    /// so that re-exports inside the crate, and of the crate, match.
+    #[must_use]
+    pub fn matches(&self, full: &[Name]) -> bool {
+        let Some((last, before)) = full.split_last() else { return false };
+        match self.parts.as_slice() {
+            [] => false,
+            [only] => last == only,
+            [first, name] if is_type_name(first) => last == name && before.last().is_some_and(|owner| owner == first),
+            [first, name] => last == name && before.iter().any(|part| part == first),
+            [first, .., owner, name] => {
+                last == name && before.last().is_some_and(|part| part == owner) && before.iter().any(|part| part == first)
+            }
+        }
+    }
+}
+
+fn is_type_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_uppercase())
+}
+
+type ByName<'a, T> = FxHashMap<&'a str, Vec<T>>;
+
+/// The rules by name. Packs are meant by their number in the rules.
+#[derive(Debug, Default)]
+pub struct RuleBook<'a> {
+    /// Pack names.
+    pub packs: Vec<&'a str>,
+    /// `[[pack.execute]]` by method.
+    pub executes: ByName<'a, (u8, &'a ExecuteCall)>,
+    /// `[[pack.open]]` by method, for plain methods.
+    pub opens: ByName<'a, (u8, &'a OpenCall)>,
+    /// `[[pack.open]]` by last name, for paths.
+    pub constructors: ByName<'a, (u8, PathPattern<'a>, &'a OpenCall)>,
+    /// `[[pack.close]]` by method.
+    pub closes: ByName<'a, (u8, &'a CloseCall)>,
+    /// `[[pack.query]]` by last name.
+    pub queries: ByName<'a, (u8, PathPattern<'a>, &'a QueryCall)>,
+    /// `[[pack.handle]]` by last name.
+    pub handles: ByName<'a, (u8, PathPattern<'a>, &'a HandleType)>,
+    /// `[[scope.closure]]` by last name.
+    pub closures: ByName<'a, (PathPattern<'a>, &'a ScopeCall)>,
+    /// `[[scope.guard]]` by last name.
+    pub guards: ByName<'a, (PathPattern<'a>, &'a ScopeCall)>,
+    /// `[[scope.setter]]` by last name.
+    pub setters: ByName<'a, (PathPattern<'a>, &'a ScopeCall)>,
+    /// `[[scope.handle]]` by last name.
+    pub scope_types: ByName<'a, (PathPattern<'a>, &'a ScopeType)>,
+    /// `[[scope.bypass]]` by last name.
+    pub bypasses: ByName<'a, (PathPattern<'a>, &'a BypassCall)>,
+    crates: FxHashMap<&'a str, u8>,
+    families: Vec<u8>,
+    foreign: FxHashSet<&'a str>,
+}
+
+impl<'a> RuleBook<'a> {
+    /// Sorts the rules by name.
+    #[must_use]
+    pub fn new(rules: &'a Rules) -> Self {
+        let mut book = Self { foreign: FOREIGN.into_iter().collect(), ..Self::default() };
+        for (id, pack) in (0..).zip(&rules.packs) {
+            book.add_pack(id, pack);
+        }
+        book.families = (0..)
+            .zip(&rules.packs)
+            .map(|(id, pack)| {
+                let base = rules.packs.iter().position(|other| Some(&other.name) == pack.extends.as_ref());
+                base.and_then(|base| u8::try_from(base).ok()).unwrap_or(id)
+            })
+            .collect();
+        let scope = &rules.scope;
+        add_calls(&mut book.closures, &scope.closures);
+        add_calls(&mut book.guards, &scope.guards);
+        add_calls(&mut book.setters, &scope.setters);
+        for row in &scope.handles {
+            add(&mut book.scope_types, &row.ty, |pattern| (pattern, row));
+        }
+        for row in &scope.bypasses {
+            add(&mut book.bypasses, &row.call, |pattern| (pattern, row));
+        }
+        let paths = scope.handles.iter().map(|row| &row.ty).chain(scope.closures.iter().map(|row| &row.call));
+        book.foreign.extend(paths.filter_map(|path| Some(path.split_once("::")?.0)).filter(|first| !is_type_name(first)));
+        book
+    }
+
+    /// The pack that a crate belongs to.
+    #[must_use]
+    pub fn pack_of_crate(&self, name: &str) -> Option<u8> {
+        self.crates.get(name).copied()
+    }
+
+    /// Whether two packs share their handles and queries: one extends the other, or both the same.
+    #[must_use]
+    pub fn is_family(&self, left: u8, right: u8) -> bool {
+        self.families[left as usize] == self.families[right as usize]
+    }
+
+    /// Whether a name is that of a crate outside the run.
+    #[must_use]
+    pub fn knows_crate(&self, name: &str) -> bool {
+        self.crates.contains_key(name) || self.foreign.contains(name)
+    }
+
+    /// Whether a path into a foreign crate means something to a rule.
+    #[must_use]
+    pub fn knows_path(&self, full: &[Name]) -> bool {
+        let Some(last) = full.last().map(Name::as_str) else { return false };
+        fn any<T>(rows: Option<&Vec<T>>, fits: impl Fn(&T) -> bool) -> bool {
+            rows.is_some_and(|rows| rows.iter().any(fits))
+        }
+        any(self.handles.get(last), |row| row.1.matches(full))
+            || any(self.queries.get(last), |row| row.1.matches(full))
+            || any(self.scope_types.get(last), |row| row.0.matches(full))
+            || any(self.closures.get(last), |row| row.0.matches(full))
+            || any(self.guards.get(last), |row| row.0.matches(full))
+    }
+
+    /// Every identifier that can make a file matter, for the byte prefilter.
+    #[must_use]
+    pub fn identifiers(&self) -> Vec<&'a str> {
+        let scope_calls = [&self.closures, &self.guards, &self.setters].into_iter().flat_map(|rows| rows.keys());
+        let mut names: Vec<&'a str> = self
+            .crates
+            .keys()
+            .chain(self.queries.keys())
+            .chain(self.scope_types.keys())
+            .chain(self.bypasses.keys())
+            .chain(scope_calls)
+            .copied()
+            .collect();
+        names.extend(self.handles.iter().filter(|(name, _)| is_distinctive(name)).map(|(name, _)| *name));
+        names.extend(self.executes.iter().filter(|(_, rows)| rows.iter().any(|row| row.1.distinct)).map(|(name, _)| *name));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn add_pack(&mut self, id: u8, pack: &'a crate::rules::Pack) {
+        self.packs.push(&pack.name);
+        for name in &pack.crates {
+            self.crates.insert(name, id);
+        }
+        for row in &pack.executes {
+            for name in &row.method.0 {
+                self.executes.entry(name).or_default().push((id, row));
+            }
+        }
+        for row in &pack.opens {
+            for name in &row.method.0 {
+                if name.contains("::") {
+                    add(&mut self.constructors, name, |pattern| (id, pattern, row));
+                } else {
+                    self.opens.entry(name).or_default().push((id, row));
+                }
+            }
+        }
+        for row in &pack.closes {
+            for name in &row.method.0 {
+                self.closes.entry(name).or_default().push((id, row));
+            }
+        }
+        for row in &pack.queries {
+            for name in &row.call.0 {
+                add(&mut self.queries, name, |pattern| (id, pattern, row));
+            }
+        }
+        for row in &pack.handles {
+            for name in &row.ty.0 {
+                add(&mut self.handles, name, |pattern| (id, pattern, row));
+                if let Some((first, _)) = name.split_once("::") {
+                    self.foreign.insert(first);
+                }
+            }
+        }
+    }
+}
+
+fn add<'a, T>(rows: &mut ByName<'a, T>, text: &'a str, row: impl FnOnce(PathPattern<'a>) -> T) {
+    let pattern = PathPattern::new(text);
+    rows.entry(pattern.last()).or_default().push(row(pattern));
+}
+
+fn add_calls<'a>(rows: &mut ByName<'a, (PathPattern<'a>, &'a ScopeCall)>, calls: &'a [ScopeCall]) {
+    for row in calls {
+        add(rows, &row.call, |pattern| (pattern, row));
+    }
+}
+
+/// A type name that no other library is likely to use: `PgPool`, `DatabaseTransaction`, but not `Pool`.
+#[must_use]
+pub fn is_distinctive(name: &str) -> bool {
+    name.chars().filter(|letter| letter.is_uppercase()).count() > 1
+}

@@ -1,0 +1,218 @@
+//! Names to definitions: `use`, aliases, re-exports, globs, `crate`, `self` and `super`, and where all that fails, the best guess.
+
+use super::{FnId, Index, ModId, TypeId};
+use crate::facts::Name;
+use crate::source::SourceFile;
+
+/// Chains of re-exports longer than this are cycles.
+const MAX_HOPS: usize = 12;
+
+/// The module path of a file: what the `mod` tree says, or what its place says.
+pub fn module_path(file: &SourceFile) -> Vec<Name> {
+    let target = &file.target;
+    let parts: Vec<&str> = file.path.split('/').collect();
+    // Tests, examples and binaries are crates of their own.
+    let (crate_name, inside) = match parts.iter().rposition(|part| *part == "src") {
+        Some(at) => (parts[..at].join("/"), &parts[at + 1..]),
+        None => match parts.iter().rposition(|part| matches!(*part, "tests" | "examples" | "benches")) {
+            Some(at) => (parts[..parts.len().min(at + 2)].join("/"), &parts[(at + 1).min(parts.len())..]),
+            None => (String::new(), &parts[..]),
+        },
+    };
+    let crate_name = if target.crate_name.is_empty() { crate_name } else { target.crate_name.clone() };
+    let mut path = vec![Name::new(crate_name)];
+    if !target.module.is_empty() {
+        path.extend(target.module.iter().map(Name::new));
+        return path;
+    }
+    let last = inside.len().saturating_sub(1);
+    for (at, part) in inside.iter().enumerate() {
+        let name = if at == last { part.strip_suffix(".rs").unwrap_or(part) } else { part };
+        let names_the_folder = at == last && matches!(name, "mod" | "lib" | "main");
+        if !names_the_folder {
+            path.push(Name::new(name.replace('-', "_")));
+        }
+    }
+    path
+}
+
+impl Index<'_> {
+    /// The full path that a path written in `module` stands for: to a definition of the run, or into a foreign crate.
+    /// A path that leads nowhere comes back as it is.
+    #[must_use]
+    pub fn canonical(&self, module: ModId, path: &[Name]) -> Vec<Name> {
+        self.expand(module, path, MAX_HOPS)
+    }
+
+    /// The type or trait that a path written in `module` names.
+    #[must_use]
+    pub fn find_type(&self, module: ModId, path: &[Name]) -> Option<TypeId> {
+        let full = self.canonical(module, path);
+        let (name, parent) = full.split_last()?;
+        if let Some(found) = self.module_by_path.get(parent).and_then(|id| self.modules[*id as usize].types.get(name)) {
+            return Some(*found);
+        }
+        if self.is_foreign(&full) {
+            return None;
+        }
+        self.best(self.types_by_name.get(name)?, |id| self.types[*id as usize].module, module, parent)
+    }
+
+    /// The free function that a path written in `module` names.
+    #[must_use]
+    pub fn find_function(&self, module: ModId, path: &[Name]) -> Option<FnId> {
+        let full = self.canonical(module, path);
+        let (name, parent) = full.split_last()?;
+        if let Some(found) = self.module_by_path.get(parent).and_then(|id| self.modules[*id as usize].functions.get(name)) {
+            return Some(*found);
+        }
+        if self.is_foreign(&full) {
+            return None;
+        }
+        let free: Vec<FnId> = self
+            .functions_by_name
+            .get(name)?
+            .iter()
+            .copied()
+            .filter(|id| self.owner(*id) == super::OwnerInfo::Free)
+            .collect();
+        self.best(&free, |id| self.functions[*id as usize].module, module, parent)
+    }
+
+    /// The const or static that a path written in `module` names; an associated one by its name alone.
+    #[must_use]
+    pub fn find_const(&self, module: ModId, path: &[Name]) -> Option<u32> {
+        let full = self.canonical(module, path);
+        let (name, parent) = full.split_last()?;
+        if let Some(found) = self.module_by_path.get(parent).and_then(|id| self.modules[*id as usize].consts.get(name)) {
+            return Some(*found);
+        }
+        self.best(self.consts_by_name.get(name)?, |id| self.consts[*id as usize].module, module, parent)
+    }
+
+    /// Whether a full path leads into a crate that is not part of the run.
+    #[must_use]
+    pub fn is_foreign(&self, full: &[Name]) -> bool {
+        full.len() > 1 && !self.crates.contains(&full[0]) && self.book.knows_crate(&full[0])
+    }
+
+    fn expand(&self, module: ModId, path: &[Name], hops: usize) -> Vec<Name> {
+        let Some((first, rest)) = path.split_first() else { return Vec::new() };
+        if hops == 0 {
+            return path.to_vec();
+        }
+        let scope = &self.modules[module as usize];
+        match first.as_str() {
+            "crate" | "$crate" => return self.walk(join(&scope.path[..1], rest), hops),
+            "self" => return self.walk(join(&scope.path, rest), hops),
+            "super" => {
+                let parent = &scope.path[..scope.path.len().saturating_sub(1).max(1)];
+                return match self.module_by_path.get(parent) {
+                    Some(parent) if rest.first().is_some_and(|next| next == "super") => self.expand(*parent, rest, hops - 1),
+                    _ => self.walk(join(parent, rest), hops),
+                };
+            }
+            _ => {}
+        }
+        if let Some(targets) = scope.uses.get(first) {
+            // Several imports of one name are those of several functions; the first that leads somewhere wins.
+            for target in targets {
+                if target.first() == Some(first) && target.len() == 1 {
+                    break;
+                }
+                let full = if target.first() == Some(first) {
+                    self.walk(join(target, rest), hops - 1)
+                } else {
+                    self.expand(module, &join(target, rest), hops - 1)
+                };
+                if full.len() > 1 {
+                    return full;
+                }
+            }
+        }
+        if self.defines(module, first) {
+            return self.walk(join(&scope.path, path), hops);
+        }
+        if self.crates.contains(first) && rest.len() > 0 {
+            return self.walk(path.to_vec(), hops);
+        }
+        self.through_globs(module, path, hops).unwrap_or_else(|| path.to_vec())
+    }
+
+    /// Follows an absolute path through the modules of the run, and on where a module only re-exports.
+    fn walk(&self, full: Vec<Name>, hops: usize) -> Vec<Name> {
+        if hops == 0 {
+            return full;
+        }
+        let longest = (1..full.len()).rev().find_map(|at| Some((at, *self.module_by_path.get(&full[..at])?)));
+        let Some((at, module)) = longest else { return full };
+        let name = &full[at];
+        let scope = &self.modules[module as usize];
+        if scope.types.contains_key(name) || scope.functions.contains_key(name) || scope.consts.contains_key(name) {
+            return full;
+        }
+        if scope.uses.contains_key(name) {
+            return self.expand(module, &full[at..], hops - 1);
+        }
+        self.through_globs(module, &full[at..], hops).unwrap_or(full)
+    }
+
+    fn through_globs(&self, module: ModId, path: &[Name], hops: usize) -> Option<Vec<Name>> {
+        let scope = &self.modules[module as usize];
+        let mut foreign = None;
+        for glob in &scope.globs {
+            let base = if glob.first().is_some_and(|first| scope.uses.contains_key(first) && glob.len() == 1) {
+                glob.clone()
+            } else {
+                self.expand(module, glob, hops - 1)
+            };
+            if let Some(target) = self.module_by_path.get(&base) {
+                if *target == module {
+                    continue;
+                }
+                let inner = &self.modules[*target as usize];
+                if self.defines(*target, &path[0]) || inner.uses.contains_key(&path[0]) {
+                    return Some(self.walk(join(&base, path), hops - 1));
+                }
+                if hops > 1
+                    && !inner.globs.is_empty()
+                    && let Some(found) = self.through_globs(*target, path, hops - 1)
+                {
+                    return Some(found);
+                }
+            } else if base.first().is_some_and(|first| self.book.knows_crate(first)) {
+                foreign.get_or_insert_with(|| join(&base, path));
+            }
+        }
+        foreign.filter(|full| self.book.knows_path(full))
+    }
+
+    fn defines(&self, module: ModId, name: &Name) -> bool {
+        let scope = &self.modules[module as usize];
+        scope.types.contains_key(name)
+            || scope.functions.contains_key(name)
+            || scope.consts.contains_key(name)
+            || self.module_by_path.contains_key(join(&scope.path, std::slice::from_ref(name)).as_slice())
+    }
+
+    /// The candidate whose module fits best: the same module, then the most equal trailing segments, then the same crate.
+    /// Two that fit alike are no answer, unless the name was written with nothing that could tell them apart.
+    fn best(&self, candidates: &[u32], module_of: impl Fn(&u32) -> ModId, from: ModId, parent: &[Name]) -> Option<u32> {
+        let from_path = &self.modules[from as usize].path;
+        let score = |id: &u32| {
+            let home = &self.modules[module_of(id) as usize].path;
+            let suffix = home.iter().rev().zip(parent.iter().rev()).take_while(|(a, b)| a == b).count();
+            let near = home.iter().zip(from_path).take_while(|(a, b)| a == b).count();
+            (suffix, module_of(id) == from, near)
+        };
+        let wanted = parent.iter().filter(|name| !matches!(name.as_str(), "crate" | "self" | "super")).count();
+        let best = candidates.iter().max_by_key(|id| (score(id), std::cmp::Reverse(**id)))?;
+        let (suffix, same, _) = score(best);
+        let ties = candidates.iter().filter(|id| score(id) == score(best)).count();
+        ((suffix > 0 || same || wanted == 0 || candidates.len() == 1) && (ties == 1 || same)).then_some(*best)
+    }
+}
+
+fn join(left: &[Name], right: &[Name]) -> Vec<Name> {
+    left.iter().chain(right).cloned().collect()
+}

@@ -1,0 +1,389 @@
+//! Calls: of functions of the run, of scope functions, of constructors, of closures, of what nobody knows; and macros.
+
+use std::rc::Rc;
+
+use super::frame::{Active, Frame};
+use super::value::{Bind, Ret, Val};
+use super::{Handed, Node, Reader};
+use crate::facts::{Expr, ExprKind, MacroCall, Name, Path, TypeKind};
+use crate::index::{FnId, OwnerInfo, Ty};
+use crate::program::{Place, Scope, ScopeKind};
+use crate::rules::HandleKind;
+
+/// Foreign calls that give back what they are given: constructors of wrappers, and combinators of futures.
+const PASS_THROUGH: [&str; 22] = [
+    "Ok", "Some", "new", "pin", "from", "from_ref", "timeout", "timeout_at", "clone", "into", "ready", "Data", "State", "Extension", "Ready",
+    "instrument", "deref", "deref_mut", "as_ref", "as_mut", "unconstrained", "drop_guard",
+];
+
+/// Macros after which nothing runs.
+const DIVERGING: [&str; 6] = ["panic", "todo", "unimplemented", "unreachable", "bail", "return_err"];
+
+impl<'a> Reader<'_, 'a> {
+    /// `callee(args)`.
+    pub(super) fn call(&mut self, expr: &'a Expr, callee: &'a Expr, args: &'a [Expr]) -> Val<'a> {
+        let ExprKind::Path(path) = &callee.kind else {
+            let target = self.eval(callee);
+            let values = self.arguments(args);
+            return self.call_value(expr, &target, values);
+        };
+        if path.self_type.is_none()
+            && let Some(target) = path.ident().and_then(|name| self.f.lookup(name)).cloned()
+        {
+            let values = self.arguments(args);
+            return self.call_value(expr, &target, values);
+        }
+        if is_spawn(path.last()) && self.functions_at(path).is_empty() {
+            return self.spawned(args);
+        }
+        let values = self.arguments(args);
+        self.call_path(expr, path, args, values)
+    }
+
+    pub(super) fn arguments(&mut self, args: &'a [Expr]) -> Vec<Val<'a>> {
+        args.iter().map(|arg| self.eval(arg)).collect()
+    }
+
+    fn call_path(&mut self, expr: &'a Expr, path: &'a Path, args: &'a [Expr], values: Vec<Val<'a>>) -> Val<'a> {
+        let full = self.full_path(path);
+        if let Some(result) = self.scope_call(expr, &full, None, args, &values) {
+            return result;
+        }
+        if let Some(query) = self.query_call(&full, &values, args) {
+            return query;
+        }
+        let functions = self.functions_at(path);
+        if !functions.is_empty() {
+            let result = self.call_functions(expr, &functions, values.clone());
+            self.move_out(args, &values, &result);
+            return result;
+        }
+        if let Some(ty) = self.find_adt(path)
+            && let TypeKind::Struct(_) = &self.all.index.type_def(ty).kind
+        {
+            let fields = values.into_iter().enumerate().map(|(at, value)| (Name::new(at.to_string()), value)).collect();
+            return self.new_obj(expr, ty, fields);
+        }
+        if let Some(handle) = self.construct_handle(&full, &values) {
+            return handle;
+        }
+        if let Some(result) = self.path_statement(expr, path, &full, args, &values) {
+            return result;
+        }
+        self.unknown_call(path.last(), &values)
+    }
+
+    /// The full path of a call; `Self::x` and generic owners by the type's name.
+    fn full_path(&self, path: &Path) -> Vec<Name> {
+        let names: Vec<Name> = path.names().cloned().collect();
+        match &self.f.context.self_ty {
+            Ty::Adt(id, _) if names.first().is_some_and(|first| first == "Self") => {
+                let home = self.all.index.types[*id as usize];
+                let module = &self.all.index.modules[home.module as usize].path;
+                let ty = self.all.index.type_def(*id).name.clone();
+                module.iter().cloned().chain([ty]).chain(names.into_iter().skip(1)).collect()
+            }
+            _ => self.all.index.canonical(self.f.context.module, &names),
+        }
+    }
+
+    /// The functions that a path names: free ones, associated ones, those of all impls for a trait's.
+    pub(super) fn functions_at(&self, path: &Path) -> Vec<FnId> {
+        let index = self.all.index;
+        let names: Vec<Name> = path.names().cloned().collect();
+        let Some((name, owner)) = names.split_last() else { return Vec::new() };
+        if let Some(self_type) = &path.self_type {
+            return match index.type_of(&self.f.context, self_type) {
+                Ty::Adt(id, _) => self.associated(id, name),
+                _ => owner.last().and_then(|_| index.find_type(self.f.context.module, owner)).map_or_else(Vec::new, |id| self.associated(id, name)),
+            };
+        }
+        if owner.is_empty() {
+            return index.find_function(self.f.context.module, &names).into_iter().collect();
+        }
+        let owner_type = if owner == ["Self"] {
+            match &self.f.context.self_ty {
+                Ty::Adt(id, _) => Some(*id),
+                _ => None,
+            }
+        } else {
+            index.find_type(self.f.context.module, owner)
+        };
+        match owner_type {
+            Some(id) => {
+                let id = self.behind_alias(id);
+                self.associated(id, name)
+            }
+            None => index.find_function(self.f.context.module, &names).into_iter().collect(),
+        }
+    }
+
+    fn behind_alias(&self, id: u32) -> u32 {
+        let index = self.all.index;
+        match &index.type_def(id).kind {
+            TypeKind::Alias(target) => match index.type_of(&index.context_of_type(id), target) {
+                Ty::Adt(id, _) => id,
+                _ => id,
+            },
+            _ => id,
+        }
+    }
+
+    fn associated(&self, owner: u32, name: &str) -> Vec<FnId> {
+        match self.all.index.type_def(owner).kind {
+            TypeKind::Trait(_) => self.all.index.methods_of_trait(owner, name),
+            _ => self.all.index.methods_of(owner, name),
+        }
+    }
+
+    /// Calls functions of the run: hands the arguments on, runs the closures that they call, applies what they do.
+    pub(super) fn call_functions(&mut self, expr: &'a Expr, functions: &[FnId], values: Vec<Val<'a>>) -> Val<'a> {
+        let place = self.f.place(expr.span);
+        let mut result = Val::Unknown;
+        for function in functions {
+            self.all.callers.entry(*function).or_default().push((self.f.id, place));
+            for (at, value) in values.iter().enumerate() {
+                self.hand_to_param(place, *function, at, value);
+            }
+            let summary = self.all.summary(*function);
+            if summary.opens_scope {
+                self.note_nested(place, &self.all.index.function_path(*function));
+            }
+            self.run_invoked(expr, *function, &summary.invokes, &values);
+            self.apply_effects(place, *function, &summary, &values);
+            let value = self.instantiate(&summary.output, &values);
+            if !matches!(summary.output, Ret::Arg(..)) {
+                self.note_guard(place, *function, &value);
+            }
+            result = if result.is_unknown() { value } else { self.f.join_values(&result, &value) };
+        }
+        self.run_unused(&values);
+        result
+    }
+
+    /// Runs the closures and functions among the arguments that the callee calls.
+    fn run_invoked(&mut self, expr: &'a Expr, callee: FnId, invokes: &[(usize, Vec<Ret>)], values: &[Val<'a>]) {
+        for (at, given) in invokes {
+            let Some(target) = values.get(*at).cloned() else { continue };
+            if matches!(&target, Val::Closure(closure) if closure.used.get()) {
+                continue;
+            }
+            let given: Vec<Val<'a>> = given.iter().map(|ret| self.instantiate(ret, values)).collect();
+            let scope = given.iter().find_map(|value| match self.bind_of(value) {
+                Bind::Scope(scope) => Some(scope),
+                _ => None,
+            });
+            match scope {
+                Some(inner) => {
+                    let scope = Rc::new(Scope {
+                        kind: ScopeKind::Closure,
+                        place: Some(self.f.place(expr.span)),
+                        name: self.all.index.function(callee).name.to_string(),
+                    });
+                    self.rename_scope(&given, &inner, &scope);
+                    self.in_scope(&scope, &target, given);
+                }
+                None => drop(self.call_value(expr, &target, given)),
+            }
+        }
+    }
+
+    /// What a wrapper hands to a closure is, for the closure, the scope of this call.
+    fn rename_scope(&mut self, given: &[Val<'a>], inner: &Rc<Scope>, scope: &Rc<Scope>) {
+        for value in given {
+            if let Some(id) = self.as_handle(value)
+                && self.f.handles[id].bind == Bind::Scope(Rc::clone(inner))
+            {
+                self.f.handles[id].bind = Bind::Scope(Rc::clone(scope));
+            }
+        }
+    }
+
+    /// Runs a closure or function in a scope.
+    pub(super) fn in_scope(&mut self, scope: &Rc<Scope>, target: &Val<'a>, given: Vec<Val<'a>>) -> Val<'a> {
+        if let Some(place) = scope.place {
+            self.note_nested(place, &scope.name);
+        }
+        self.f.opens_scope = true;
+        self.f.scopes.push(Active { scope: Rc::clone(scope), is_spawned: false });
+        let result = match target {
+            Val::Closure(closure) => self.call_closure(closure, given),
+            Val::Func(function) => {
+                let place = scope.place.unwrap_or(self.f.place(crate::source::Span::default()));
+                self.all.callers.entry(*function).or_default().push((self.f.id, place));
+                for (at, value) in given.iter().enumerate() {
+                    self.hand_to_param(place, *function, at, value);
+                }
+                let summary = self.all.summary(*function);
+                self.instantiate(&summary.output, &given)
+            }
+            _ => Val::Unknown,
+        };
+        self.f.scopes.pop();
+        result
+    }
+
+    /// A handle that is given to a parameter: who settles that parameter's statements.
+    pub(super) fn hand_to_param(&mut self, place: Place, function: FnId, at: usize, value: &Val<'a>) {
+        let bind = match value {
+            Val::Opaque(bind) => bind.clone(),
+            other => match self.as_handle(other) {
+                Some(_) => self.bind_of(other),
+                None => return,
+            },
+        };
+        self.all.handed.entry(Node::Param(function, at)).or_default().push(Handed { by: self.f.id, place, bind });
+    }
+
+    /// A handle that is put into a field.
+    pub(super) fn hand_to_field(&mut self, expr: &Expr, ty: u32, name: &Name, value: &Val<'a>) {
+        let Val::Handle(id) = value else { return };
+        if self.f.handles[*id].kind == HandleKind::Pool {
+            return;
+        }
+        let handed = Handed { by: self.f.id, place: self.f.place(expr.span), bind: self.bind_of(value) };
+        self.all.handed.entry(Node::Field(ty, name.clone())).or_default().push(handed);
+        self.f.handles[*id].is_open_guard = false;
+    }
+
+    /// Calls a value: a closure, a function, a callable parameter.
+    pub(super) fn call_value(&mut self, expr: &'a Expr, target: &Val<'a>, values: Vec<Val<'a>>) -> Val<'a> {
+        match target {
+            Val::Closure(closure) => {
+                let closure = Rc::clone(closure);
+                self.call_closure(&closure, values)
+            }
+            Val::Func(function) => self.call_functions(expr, &[*function], values),
+            Val::Callable(param, output) => {
+                let given = values.iter().map(|value| self.detach(value, 3)).collect();
+                self.f.invokes.push((*param, given));
+                let output = Rc::clone(output);
+                self.run_unused(&values);
+                self.value_of_ty(&output, Bind::None, None)
+            }
+            Val::Opaque(_) | Val::Unknown => {
+                self.run_unused(&values);
+                Val::Unknown
+            }
+            _ => Val::Unknown,
+        }
+    }
+
+    /// Closures among the arguments that nobody was seen to call run once, here.
+    pub(super) fn run_unused(&mut self, values: &[Val<'a>]) {
+        for value in values {
+            if let Val::Closure(closure) = value
+                && !closure.used.get()
+            {
+                let closure = Rc::clone(closure);
+                self.call_closure(&closure, Vec::new());
+            }
+        }
+    }
+
+    /// `spawn(future)`: runs here, but in a task that may outlive every scope around it.
+    pub(super) fn spawned(&mut self, args: &'a [Expr]) -> Val<'a> {
+        let before: Vec<bool> = self.f.scopes.iter().map(|active| active.is_spawned).collect();
+        for active in &mut self.f.scopes {
+            active.is_spawned = true;
+        }
+        let guards = self.hide_guards();
+        let values = self.arguments(args);
+        self.run_unused(&values);
+        for (active, was) in self.f.scopes.iter_mut().zip(before) {
+            active.is_spawned = was;
+        }
+        for id in guards {
+            self.f.handles[id].is_open_guard = true;
+        }
+        Val::Unknown
+    }
+
+    /// A call of something that is not part of the run.
+    fn unknown_call(&mut self, name: &str, values: &[Val<'a>]) -> Val<'a> {
+        self.run_unused(values);
+        if PASS_THROUGH.contains(&name) {
+            let mut known = values.iter().filter(|value| !matches!(value, Val::Unknown | Val::Typed(_)));
+            if let Some(first) = known.next() {
+                return match first {
+                    // `Wrapper::new(|| ..)`: what the closure gave is not known here.
+                    Val::Closure(_) => first.clone(),
+                    other => other.clone(),
+                };
+            }
+        }
+        Val::Unknown
+    }
+
+    /// A macro call.
+    pub(super) fn macro_call(&mut self, expr: &'a Expr, call: &'a MacroCall) -> Val<'a> {
+        self.f.macros += 1;
+        let values = self.arguments(&call.args);
+        self.f.macros -= 1;
+        let name = call.path.last();
+        let full = self.full_path(&call.path);
+        if let Some(query) = self.query_call(&full, &values, &call.args) {
+            return query;
+        }
+        if let Some(text) = self.macro_text(call, &values) {
+            return text;
+        }
+        self.hand_to_macro(expr, name, &values);
+        self.run_unused(&values);
+        match name {
+            "join" | "try_join" => Val::Tuple(values.into()),
+            _ if DIVERGING.contains(&name) => {
+                self.f.diverged = self.f.diverged || self.f.macros == 0;
+                Val::Unknown
+            }
+            "pin" | "ready" | "vec" | "try_from" | "dbg" | "select" => values.into_iter().find(|value| !value.is_unknown()).unwrap_or_default(),
+            _ => Val::Unknown,
+        }
+    }
+
+    /// What a macro of the run is given: its statements are judged by it, once, at their definition.
+    fn hand_to_macro(&mut self, expr: &'a Expr, name: &str, values: &[Val<'a>]) {
+        let Some(arms) = self.all.index.macros_by_name.get(name) else { return };
+        let place = self.f.place(expr.span);
+        for arm in arms.clone() {
+            if self.all.index.function(arm).params.len() != values.len() && self.all.index.owner(arm) == OwnerInfo::Macro && arms.len() > 1 {
+                continue;
+            }
+            self.all.callers.entry(arm).or_default().push((self.f.id, place));
+            for (at, value) in values.iter().enumerate() {
+                self.hand_to_param(place, arm, at, value);
+            }
+        }
+    }
+
+    /// A value handed to a call by itself, not borrowed, is gone here: its guard ends with the callee.
+    pub(super) fn move_out(&mut self, args: &'a [Expr], values: &[Val<'a>], result: &Val<'a>) {
+        for (arg, value) in args.iter().zip(values) {
+            let is_moved = matches!(&arg.kind, ExprKind::Path(_));
+            if let (true, Val::Handle(id)) = (is_moved, value)
+                && !matches!(result, Val::Handle(same) if same == id)
+            {
+                self.f.handles[*id].is_open_guard = false;
+            }
+        }
+    }
+
+    fn hide_guards(&mut self) -> Vec<usize> {
+        let open: Vec<usize> = (0..self.f.handles.len()).filter(|id| self.f.handles[*id].is_open_guard).collect();
+        for id in &open {
+            self.f.handles[*id].is_open_guard = false;
+        }
+        open
+    }
+
+    /// A fresh handle bound to a scope.
+    pub(super) fn scoped_handle(&mut self, pack: Option<u8>, scope: &Rc<Scope>) -> Val<'a> {
+        let handle = Frame::new_handle(pack, HandleKind::Transaction, Bind::Scope(Rc::clone(scope)));
+        Val::Handle(self.f.add_handle(handle))
+    }
+}
+
+/// Names of functions that run a future or closure on its own.
+pub(super) fn is_spawn(name: &str) -> bool {
+    matches!(name, "spawn" | "spawn_blocking" | "spawn_local" | "spawn_on" | "spawn_blocking_on" | "spawn_named" | "spawn_pinned")
+}

@@ -1,0 +1,256 @@
+//! Chains, link by link: fields, methods, `.await` and `?`.
+
+use std::rc::Rc;
+
+use super::call::is_spawn;
+use super::frame::Frame;
+use super::value::{Bind, Handle, Query, Val};
+use super::{Reader, text};
+use crate::facts::{Expr, Link, LinkKind, Name};
+use crate::program::{Scope, SqlText};
+use crate::rules::{HandleKind, OpenCall, Place as Slot};
+
+/// A method call in its chain.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'c, 'a> {
+    /// The whole chain.
+    pub expr: &'a Expr,
+    /// Its root.
+    pub root: &'a Expr,
+    /// Its links.
+    pub links: &'a [Link],
+    /// Which link is the call.
+    pub at: usize,
+    /// The value of the root.
+    pub root_value: &'c Val<'a>,
+    /// The calls before it, with their arguments.
+    pub earlier: &'c [(&'a Name, &'a [Expr], Vec<Val<'a>>)],
+}
+
+/// Methods that hand their receiver's content to a closure.
+const ADAPTERS: [&str; 12] =
+    ["map", "and_then", "then", "map_ok", "then_some", "inspect", "for_each", "map_or", "map_or_else", "is_some_and", "with", "unwrap_or_else"];
+
+impl<'a> Reader<'_, 'a> {
+    /// `root.link.link`.
+    pub(super) fn chain(&mut self, expr: &'a Expr, root: &'a Expr, links: &'a [Link]) -> Val<'a> {
+        let root_value = self.eval(root);
+        let mut value = root_value.clone();
+        let mut earlier: Vec<(&'a Name, &'a [Expr], Vec<Val<'a>>)> = Vec::new();
+        for (at, link) in links.iter().enumerate() {
+            value = match &link.kind {
+                LinkKind::Field(name) => self.field(&value, name),
+                LinkKind::Await | LinkKind::Try => value,
+                LinkKind::Index(index) => {
+                    self.eval(index);
+                    value
+                }
+                LinkKind::Call(args) => {
+                    let values = self.arguments(args);
+                    self.call_value(expr, &value, values)
+                }
+                LinkKind::Method(name, _, args) => {
+                    if is_spawn(name) && self.methods(&value, name, args.len()).is_empty() {
+                        self.spawned(args)
+                    } else {
+                        let values = self.arguments(args);
+                        let site = Site { expr, root, links, at, root_value: &root_value, earlier: &earlier };
+                        let result = self.method(site, value, name, args, &values);
+                        earlier.push((name, args, values));
+                        result
+                    }
+                }
+            };
+        }
+        value
+    }
+
+    fn method(&mut self, site: Site<'_, 'a>, receiver: Val<'a>, name: &'a Name, args: &'a [Expr], values: &[Val<'a>]) -> Val<'a> {
+        if let Some(result) = self.scope_call(site.expr, std::slice::from_ref(name), Some(&receiver), args, values) {
+            return result;
+        }
+        let own = match &receiver {
+            Val::Obj(_) => self.methods(&receiver, name, args.len()),
+            _ => Vec::new(),
+        };
+        if own.is_empty() {
+            if let Some(result) = self.open(site, &receiver, name, values) {
+                return result;
+            }
+            if self.method_statement(site, &receiver, name, args, values) {
+                self.run_unused(values);
+                return Val::Unknown;
+            }
+            if self.close(site, &receiver, name) {
+                return Val::Unknown;
+            }
+        }
+        let found = if own.is_empty() { self.methods(&receiver, name, args.len()) } else { own };
+        if !found.is_empty() && !matches!(receiver, Val::Query(_)) {
+            let all: Vec<Val<'a>> = std::iter::once(receiver).chain(values.iter().cloned()).collect();
+            let result = self.call_functions(site.expr, &found, all);
+            self.move_out(args, values, &result);
+            return result;
+        }
+        self.foreign_method(receiver, name, values)
+    }
+
+    /// A method of a foreign type: wrappers are looked through, builders stay what they are.
+    fn foreign_method(&mut self, receiver: Val<'a>, name: &str, values: &[Val<'a>]) -> Val<'a> {
+        if ADAPTERS.contains(&name) && !matches!(receiver, Val::Query(_)) {
+            let mut result = Val::Unknown;
+            for value in values {
+                if let Val::Closure(closure) = value {
+                    let closure = Rc::clone(closure);
+                    result = self.call_closure(&closure, vec![receiver.clone()]);
+                } else if let Val::Func(function) = value {
+                    result = self.call_value_at(*function, &receiver);
+                }
+            }
+            return result;
+        }
+        self.run_unused(values);
+        match receiver {
+            Val::Query(query) => Val::Query(text::extended(query, name, values)),
+            Val::Text(known) => text::of_method(known, name),
+            // `Option::unwrap`, `Arc::clone`, `as_mut`, `lock`, a map's `get`: whatever it is, it gives what is inside.
+            Val::Handle(_) | Val::Obj(_) | Val::Tuple(_) => receiver,
+            Val::Opaque(Bind::Param(_)) if matches!(name, "clone" | "as_mut" | "as_ref" | "deref" | "deref_mut" | "borrow" | "unwrap") => receiver,
+            Val::Opaque(_) => Val::Opaque(Bind::Unknown),
+            _ => Val::Unknown,
+        }
+    }
+
+    fn call_value_at(&mut self, function: crate::index::FnId, given: &Val<'a>) -> Val<'a> {
+        let summary = self.all.summary(function);
+        self.instantiate(&summary.output, std::slice::from_ref(given))
+    }
+
+    /// A call that makes one handle out of another: `begin`, `acquire`, `transaction(|tx| ..)`.
+    fn open(&mut self, site: Site<'_, 'a>, receiver: &Val<'a>, name: &str, values: &[Val<'a>]) -> Option<Val<'a>> {
+        let index = self.all.index;
+        let rows = index.book.opens.get(name)?;
+        let id = self.as_handle(receiver)?;
+        let handle = self.f.handles[id].clone();
+        let (pack, row) = rows.iter().find(|(pack, row)| {
+            let fits = handle.pack.is_none_or(|of| index.book.is_family(of, *pack));
+            let has_closure = values.iter().any(|value| matches!(value, Val::Closure(_) | Val::Func(_) | Val::Callable(..)));
+            let wants_closure = matches!(row.handle, Some(Slot::Closure(_)));
+            let gets = row.gives != HandleKind::Connection || handle.kind == HandleKind::Pool || wants_closure || name != "get";
+            fits && gets && wants_closure == has_closure
+        })?;
+        let bind = if handle.ended.is_some() || handle.kind == HandleKind::Pool { Bind::None } else { handle.bind.clone() };
+        let opened = Handle {
+            in_transaction: row.gives == HandleKind::Transaction || handle.in_transaction,
+            ..Frame::new_handle(handle.pack.or(Some(*pack)), row.gives, bind)
+        };
+        let opened = self.f.add_handle(opened);
+        if let Some(Slot::Arg(at)) = row.sql {
+            let text = self.text_of(values.get(at));
+            self.apply_settings(site.expr, site.links[site.at].span, opened, &text);
+        }
+        Some(self.give(row, opened, values))
+    }
+
+    fn give(&mut self, row: &OpenCall, opened: usize, values: &[Val<'a>]) -> Val<'a> {
+        match row.handle {
+            Some(Slot::Closure(_)) => {
+                let given = vec![Val::Handle(opened)];
+                let mut result = Val::Unknown;
+                for value in values {
+                    match value {
+                        Val::Closure(closure) => {
+                            let closure = Rc::clone(closure);
+                            result = self.call_closure(&closure, given.clone());
+                        }
+                        Val::Func(function) => {
+                            let place = self.f.place(crate::source::Span::default());
+                            self.hand_to_param(place, *function, 0, &given[0]);
+                        }
+                        Val::Callable(param, _) => {
+                            let given = given.iter().map(|value| self.detach(value, 3)).collect();
+                            self.f.invokes.push((*param, given));
+                        }
+                        _ => {}
+                    }
+                }
+                result
+            }
+            Some(Slot::Tuple(at)) => {
+                let mut parts = vec![Val::Unknown; at + 1];
+                parts[at] = Val::Handle(opened);
+                Val::Tuple(parts.into())
+            }
+            _ => Val::Handle(opened),
+        }
+    }
+
+    /// A constructor by path: `PgPool::connect(url)`.
+    pub(super) fn construct_handle(&mut self, full: &[Name], values: &[Val<'a>]) -> Option<Val<'a>> {
+        let index = self.all.index;
+        let rows = index.book.constructors.get(full.last()?.as_str())?;
+        let (pack, _, row) = rows.iter().find(|(_, pattern, _)| pattern.matches(full))?;
+        let opened = self.f.add_handle(Frame::new_handle(Some(*pack), row.gives, Bind::None));
+        Some(self.give(row, opened, values))
+    }
+
+    fn close(&mut self, site: Site<'_, 'a>, receiver: &Val<'a>, name: &str) -> bool {
+        if !self.all.index.book.closes.contains_key(name) {
+            return false;
+        }
+        let Some(id) = self.as_handle(receiver) else { return false };
+        let place = self.f.place(site.links[site.at].span);
+        let handle = &mut self.f.handles[id];
+        let is_transaction = handle.kind == HandleKind::Transaction || matches!(handle.bind, Bind::Scope(_));
+        if is_transaction {
+            handle.ended = Some(place);
+            handle.is_open_guard = false;
+        }
+        is_transaction
+    }
+
+    /// The text of a value.
+    pub(super) fn text_of(&self, value: Option<&Val<'a>>) -> SqlText {
+        match value {
+            Some(Val::Text(text)) => (**text).clone(),
+            Some(Val::Query(query)) => query.sql.clone(),
+            _ => SqlText::Unknown,
+        }
+    }
+
+    /// A call or macro that builds a query.
+    pub(super) fn query_call(&mut self, full: &[Name], values: &[Val<'a>], args: &'a [Expr]) -> Option<Val<'a>> {
+        let index = self.all.index;
+        let last = full.last()?.as_str();
+        let rows = index.book.queries.get(last)?;
+        let (pack, _, row) = rows.iter().find(|(_, pattern, _)| pattern.matches(full))?;
+        let sql = match row.sql {
+            // `query_as!(Type, "select ..")`: the text is the first argument that is text.
+            Some(Slot::Arg(at)) => match self.text_of(values.get(at)) {
+                SqlText::Unknown => values.iter().map(|value| self.text_of(Some(value))).find(|text| *text != SqlText::Unknown),
+                known => Some(known),
+            },
+            _ => self.included(values),
+        };
+        let tables = args.iter().take(1).filter_map(text::table_path).collect();
+        Some(Val::Query(Rc::new(Query { pack: *pack, sql: sql.unwrap_or_default(), migrates: last == "migrate", tables })))
+    }
+
+    /// A path that is a query by itself: `users::table`.
+    pub(super) fn table_query(&self, names: &[Name]) -> Option<Val<'a>> {
+        let (last, owner) = names.split_last()?;
+        let table = owner.last()?;
+        let rows = self.all.index.book.queries.get(last.as_str())?;
+        let (pack, ..) = rows.iter().find(|(_, pattern, _)| pattern.is_bare())?;
+        let tables = vec![table.to_string()];
+        Some(Val::Query(Rc::new(Query { pack: *pack, tables, ..Query::default() })))
+    }
+
+    /// The scope that a bound handle is of.
+    pub(super) fn scope_of(bind: &Bind) -> Option<&Rc<Scope>> {
+        match bind {
+            Bind::Scope(scope) => Some(scope),
+            _ => None,
+        }
+    }
+}

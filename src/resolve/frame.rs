@@ -1,0 +1,224 @@
+//! The function under analysis: its variables, its handles and what binds them at this point, and how branches join.
+
+use std::rc::Rc;
+
+use super::value::{Bind, ClosureVal, Handle, HandleId, Obj, ObjId, Ret, Val};
+use crate::facts::Name;
+use crate::index::{Context, FnId, Index, Ty, TypeId};
+use crate::program::{FileId, Place, Scope};
+use crate::rules::HandleKind;
+use crate::source::Span;
+
+/// A scope whose closure we are lexically in.
+#[derive(Clone, Debug)]
+pub struct Active {
+    /// The scope.
+    pub scope: Rc<Scope>,
+    /// We are in a task that was spawned inside it.
+    pub is_spawned: bool,
+}
+
+/// The function under analysis.
+pub struct Frame<'a> {
+    /// Which.
+    pub id: FnId,
+    /// Its file.
+    pub file: FileId,
+    /// What names mean in it.
+    pub context: Context<'a>,
+    /// Variables, the newest last.
+    pub env: Vec<(Name, Val<'a>)>,
+    /// Handles, never removed.
+    pub handles: Vec<Handle>,
+    /// Objects, never removed.
+    pub objs: Vec<Obj<'a>>,
+    /// Scope closures around this point.
+    pub scopes: Vec<Active>,
+    /// Macros around this point.
+    pub macros: u32,
+    /// This point is not reached.
+    pub diverged: bool,
+    /// The parameters' values.
+    pub params: Vec<Val<'a>>,
+    /// What `return` gave so far.
+    pub returns: Vec<Val<'a>>,
+    /// Callable parameters that were called.
+    pub invokes: Vec<(usize, Vec<Ret>)>,
+    /// A scope was opened.
+    pub opens_scope: bool,
+    /// Closures that nobody was seen to call yet.
+    pub closures: Vec<Rc<ClosureVal<'a>>>,
+}
+
+/// A point to come back to.
+pub struct Snapshot<'a> {
+    handles: Vec<Handle>,
+    env: Vec<Val<'a>>,
+    diverged: bool,
+}
+
+impl Snapshot<'_> {
+    /// Whether the point is not reached.
+    pub fn is_diverged(&self) -> bool {
+        self.diverged
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// A frame before its first statement.
+    pub fn new(index: &Index<'a>, id: FnId) -> Self {
+        Self {
+            id,
+            file: index.functions[id as usize].file,
+            context: index.context(id),
+            env: Vec::new(),
+            handles: Vec::new(),
+            objs: Vec::new(),
+            scopes: Vec::new(),
+            macros: 0,
+            diverged: false,
+            params: Vec::new(),
+            returns: Vec::new(),
+            invokes: Vec::new(),
+            opens_scope: false,
+            closures: Vec::new(),
+        }
+    }
+
+    /// A place in this function's file.
+    pub fn place(&self, span: Span) -> Place {
+        Place { file: self.file, span }
+    }
+
+    /// The value of a variable.
+    pub fn lookup(&self, name: &str) -> Option<&Val<'a>> {
+        self.env.iter().rev().find(|(bound, _)| bound == name).map(|(_, value)| value)
+    }
+
+    /// Gives a variable a new value; a name that is not a variable is left alone.
+    pub fn assign(&mut self, name: &str, value: Val<'a>) {
+        if let Some((_, slot)) = self.env.iter_mut().rev().find(|(bound, _)| bound == name) {
+            *slot = value;
+        }
+    }
+
+    /// Adds a handle.
+    pub fn add_handle(&mut self, handle: Handle) -> HandleId {
+        self.handles.push(handle);
+        self.handles.len() - 1
+    }
+
+    /// Adds an object.
+    pub fn add_obj(&mut self, ty: TypeId, args: Rc<[Ty]>, origin: Option<(usize, Vec<Name>)>) -> ObjId {
+        self.objs.push(Obj { ty, args, fields: std::collections::BTreeMap::new(), origin });
+        self.objs.len() - 1
+    }
+
+    /// The point we are at.
+    pub fn snapshot(&self) -> Snapshot<'a> {
+        Snapshot {
+            handles: self.handles.clone(),
+            env: self.env.iter().map(|(_, value)| value.clone()).collect(),
+            diverged: self.diverged,
+        }
+    }
+
+    /// Goes back, keeping handles that were added since.
+    pub fn restore(&mut self, to: &Snapshot<'a>) {
+        self.handles[..to.handles.len()].clone_from_slice(&to.handles);
+        self.env.truncate(to.env.len());
+        for ((_, value), old) in self.env.iter_mut().zip(&to.env) {
+            value.clone_from(old);
+        }
+        self.diverged = to.diverged;
+    }
+
+    /// Joins the point we are at with another branch's end: what holds in both holds after.
+    pub fn join(&mut self, other: &Snapshot<'a>) {
+        if other.diverged {
+            return;
+        }
+        if self.diverged {
+            let now = self.handles.len();
+            self.restore(other);
+            debug_assert_eq!(now, self.handles.len());
+            return;
+        }
+        for (mine, theirs) in self.handles.iter_mut().zip(&other.handles) {
+            mine.bind = weaker(&mine.bind, &theirs.bind);
+            mine.in_transaction &= theirs.in_transaction;
+            mine.is_open_guard &= theirs.is_open_guard;
+            mine.ended = mine.ended.or(theirs.ended);
+        }
+        let values: Vec<Val<'a>> =
+            self.env.iter().zip(&other.env).map(|((_, mine), theirs)| self.join_values(mine, theirs)).collect();
+        for ((_, slot), value) in self.env.iter_mut().zip(values) {
+            *slot = value;
+        }
+    }
+
+    /// What a value is that is one of two: the handle that is bound less, else the one that is known.
+    pub fn join_values(&self, left: &Val<'a>, right: &Val<'a>) -> Val<'a> {
+        match (left, right) {
+            (Val::Handle(a), Val::Handle(b)) if a != b => {
+                let weak = weaker(&self.handles[*a].bind, &self.handles[*b].bind) == self.handles[*a].bind;
+                if weak { left.clone() } else { right.clone() }
+            }
+            (Val::Unknown | Val::Typed(_) | Val::Opaque(_), known) => known.clone(),
+            (known, _) => known.clone(),
+        }
+    }
+
+    /// The scope closure around this point, the innermost first.
+    pub fn active(&self) -> Option<&Active> {
+        self.scopes.last()
+    }
+
+    /// A guard that was opened here and is still open, the newest first.
+    pub fn open_guard(&self) -> Option<&Handle> {
+        self.handles.iter().rev().find(|handle| handle.is_open_guard && handle.ended.is_none())
+    }
+
+    /// Leaves a block: its variables are gone, and the guards that only they held are dropped, unless the block's value is one.
+    pub fn leave(&mut self, variables: usize, value: &Val<'a>) {
+        let gone: Vec<HandleId> = self.env.drain(variables..).filter_map(|(_, value)| handle_in(&value)).collect();
+        for id in gone {
+            let is_held = handle_in(value) == Some(id) || self.env.iter().any(|(_, value)| handle_in(value) == Some(id));
+            if !is_held {
+                self.handles[id].is_open_guard = false;
+            }
+        }
+    }
+
+    /// A fresh handle of a pack.
+    pub fn new_handle(pack: Option<u8>, kind: HandleKind, bind: Bind) -> Handle {
+        Handle {
+            pack,
+            kind,
+            bind,
+            in_transaction: kind == HandleKind::Transaction,
+            ended: None,
+            is_open_guard: false,
+            origin: None,
+        }
+    }
+}
+
+fn handle_in(value: &Val<'_>) -> Option<HandleId> {
+    match value {
+        Val::Handle(id) => Some(*id),
+        _ => None,
+    }
+}
+
+/// The weaker of two binds: not bound before anything, then what somebody else decides.
+pub fn weaker(left: &Bind, right: &Bind) -> Bind {
+    let strength = |bind: &Bind| match bind {
+        Bind::None => 0,
+        Bind::Unknown => 1,
+        Bind::Param(_) | Bind::Field(..) => 2,
+        Bind::Bypass(_) => 3,
+        Bind::Scope(_) => 4,
+    };
+    if strength(right) < strength(left) { right.clone() } else { left.clone() }
+}

@@ -1,0 +1,145 @@
+//! One `Index` in, one `Program` out: every statement with what covers it.
+//!
+//! Each function is read once, in the order it runs, with its handles followed through variables, fields and calls.
+//! What a call does is known from the callee's summary, made on first use. What depends on callers stays open
+//! until all functions are read, and is then settled through the calls that were seen.
+
+mod call;
+mod chain;
+mod flow;
+mod frame;
+mod method;
+mod pattern;
+mod scope;
+mod settle;
+mod statement;
+mod text;
+mod value;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use crate::facts::Name;
+use crate::index::{FnId, Index, TypeId};
+use crate::program::{Event, Inferred, Place, Program, Statement};
+use crate::rules::Rules;
+use frame::Frame;
+use value::{Bind, Summary};
+
+/// Calls nested deeper than this are read on their own, without what their callers know.
+const MAX_CALL_DEPTH: usize = 128;
+
+/// What the resolver is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Include test code.
+    pub with_tests: bool,
+    /// Settings that policies of the schema read.
+    pub policy_settings: Vec<String>,
+    /// Texts of `include_str!` and `query_file!`, by path relative to the root.
+    pub includes: BTreeMap<String, String>,
+}
+
+/// What decides about a statement or a handle in place of its own function.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Node {
+    /// Parameter of a function.
+    Param(FnId, usize),
+    /// Field of a type.
+    Field(TypeId, Name),
+}
+
+/// A statement whose cover may still depend on callers.
+struct Draft {
+    statement: Statement,
+    function: FnId,
+    waits_for: Option<Node>,
+}
+
+/// A handle that is handed on, to a parameter or into a field.
+struct Handed {
+    by: FnId,
+    place: Place,
+    bind: Bind,
+}
+
+/// Reads all functions.
+struct Resolver<'a> {
+    index: &'a Index<'a>,
+    rules: &'a Rules,
+    options: &'a Options,
+    summaries: Vec<Option<Rc<Summary>>>,
+    is_being_read: Vec<bool>,
+    depth: usize,
+    drafts: BTreeMap<Place, Draft>,
+    handed: FxHashMap<Node, Vec<Handed>>,
+    /// Callers of each function, for paths from entry points.
+    callers: FxHashMap<FnId, Vec<(FnId, Place)>>,
+    events: Vec<Event>,
+    inferred: BTreeSet<Inferred>,
+    used_rules: BTreeSet<String>,
+}
+
+/// The resolver at work in one function.
+struct Reader<'r, 'a> {
+    all: &'r mut Resolver<'a>,
+    f: Frame<'a>,
+}
+
+/// Resolves the whole program.
+#[must_use]
+pub fn resolve(index: &Index<'_>, rules: &Rules, options: &Options) -> Program {
+    let count = index.functions.len();
+    let mut resolver = Resolver {
+        index,
+        rules,
+        options,
+        summaries: vec![None; count],
+        is_being_read: vec![false; count],
+        depth: 0,
+        drafts: BTreeMap::new(),
+        handed: FxHashMap::default(),
+        callers: FxHashMap::default(),
+        events: Vec::new(),
+        inferred: BTreeSet::new(),
+        used_rules: BTreeSet::new(),
+    };
+    for id in 0..count {
+        resolver.summary(crate::source::to_u32(id));
+    }
+    settle::settle(resolver)
+}
+
+impl<'a> Resolver<'a> {
+    /// What a call of the function does. Inside its own recursion, nothing is known.
+    fn summary(&mut self, id: FnId) -> Rc<Summary> {
+        let at = id as usize;
+        if let Some(summary) = &self.summaries[at] {
+            return Rc::clone(summary);
+        }
+        let is_out = self.is_test(id) && !self.options.with_tests;
+        if self.is_being_read[at] || self.depth > MAX_CALL_DEPTH || is_out {
+            return Rc::default();
+        }
+        self.is_being_read[at] = true;
+        self.depth += 1;
+        let frame = Frame::new(self.index, id);
+        let summary = Rc::new(Reader { all: self, f: frame }.read());
+        self.depth -= 1;
+        self.is_being_read[at] = false;
+        self.summaries[at] = Some(Rc::clone(&summary));
+        summary
+    }
+
+    fn is_test(&self, id: FnId) -> bool {
+        let home = self.index.functions[id as usize];
+        let facts = &self.index.facts[home.file as usize];
+        let function = self.index.function(id);
+        function.in_test
+            || self.index.files[home.file as usize].target.is_test
+            || facts.modules[function.module as usize].in_test
+    }
+}

@@ -1,0 +1,166 @@
+//! What an expression can be, as far as scopes care: handles with what binds them, objects that hold handles, queries, closures, SQL text.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::facts::{Closure, Name};
+use crate::index::{FnId, Ty, TypeId};
+use crate::program::{Place, Scope, SqlText};
+use crate::rules::HandleKind;
+use crate::source::Span;
+
+/// A handle of the function under analysis.
+pub type HandleId = usize;
+/// An object of the function under analysis.
+pub type ObjId = usize;
+
+/// A value.
+#[derive(Clone, Debug, Default)]
+pub enum Val<'a> {
+    /// Nothing known.
+    #[default]
+    Unknown,
+    /// Nothing known but where it came from: a parameter whose type means nothing here, or of a closure that an unknown function calls.
+    Opaque(Bind),
+    /// A handle.
+    Handle(HandleId),
+    /// A value of a type of the run.
+    Obj(ObjId),
+    /// A query that was built and not sent.
+    Query(Rc<Query>),
+    /// A tuple.
+    Tuple(Rc<[Val<'a>]>),
+    /// A closure.
+    Closure(Rc<ClosureVal<'a>>),
+    /// A function used as a value.
+    Func(FnId),
+    /// A parameter that can be called, by number, with what a call gives.
+    Callable(usize, Rc<Ty>),
+    /// Text.
+    Text(Rc<SqlText>),
+    /// A value of a type that holds no handle.
+    Typed(Ty),
+}
+
+/// A query under construction.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// Its pack.
+    pub pack: u8,
+    /// What it will send.
+    pub sql: SqlText,
+    /// It runs migrations.
+    pub migrates: bool,
+    /// The tables that the builder names, by path.
+    pub tables: Vec<String>,
+}
+
+/// A closure with what it captured.
+#[derive(Debug)]
+pub struct ClosureVal<'a> {
+    /// Its code.
+    pub closure: &'a Closure,
+    /// Its place.
+    pub span: Span,
+    /// The names it sees.
+    pub env: Vec<(Name, Val<'a>)>,
+    /// Whether somebody was seen to call it.
+    pub used: Cell<bool>,
+}
+
+/// What binds a handle to a tenant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Bind {
+    /// Nothing.
+    #[default]
+    None,
+    /// A scope.
+    Scope(Rc<Scope>),
+    /// Whatever binds this parameter.
+    Param(usize),
+    /// Whatever every construction of the type puts into this field.
+    Field(TypeId, Name),
+    /// It goes around the policies; the rule's reason.
+    Bypass(Rc<str>),
+    /// It came from code that is not part of the run.
+    Unknown,
+}
+
+/// A handle's state.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    /// The pack, where the type names one.
+    pub pack: Option<u8>,
+    /// What it is.
+    pub kind: HandleKind,
+    /// What binds it.
+    pub bind: Bind,
+    /// Whether a transaction is known to be open on it.
+    pub in_transaction: bool,
+    /// Where it was committed or rolled back.
+    pub ended: Option<Place>,
+    /// Opened in this function as a scope of its own, and still reachable.
+    pub is_open_guard: bool,
+    /// The parameter it is part of, and the fields that lead to it.
+    pub origin: Option<(usize, Vec<Name>)>,
+}
+
+/// A value of a type of the run.
+#[derive(Clone, Debug)]
+pub struct Obj<'a> {
+    /// The type or trait.
+    pub ty: TypeId,
+    /// Its arguments.
+    pub args: Rc<[Ty]>,
+    /// Fields that were looked at or set.
+    pub fields: BTreeMap<Name, Val<'a>>,
+    /// The parameter it is part of, and the fields that lead to it.
+    pub origin: Option<(usize, Vec<Name>)>,
+}
+
+/// What a call of a function does, in terms of its arguments.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// What it returns.
+    pub output: Ret,
+    /// Handles among its arguments that it binds, by parameter.
+    pub sets: Vec<(usize, Bind)>,
+    /// Transactions among its arguments that it ends.
+    pub ends: Vec<usize>,
+    /// Callable parameters that it calls, with what.
+    pub invokes: Vec<(usize, Vec<Ret>)>,
+    /// Opens a scope itself, or through what it calls.
+    pub opens_scope: bool,
+}
+
+/// A value that outlives its function.
+#[derive(Clone, Debug, Default)]
+pub enum Ret {
+    /// Nothing known.
+    #[default]
+    Unknown,
+    /// An argument, or what these fields of it lead to.
+    Arg(usize, Vec<Name>),
+    /// A new handle; a bind to a parameter is that of the argument.
+    Handle(Handle),
+    /// A new object.
+    Obj(TypeId, Rc<[Ty]>, Vec<(Name, Ret)>),
+    /// A query.
+    Query(Rc<Query>),
+    /// A tuple.
+    Tuple(Vec<Ret>),
+    /// A function.
+    Func(FnId),
+    /// Text.
+    Text(Rc<SqlText>),
+    /// A value of this type.
+    Typed(Ty),
+}
+
+impl Val<'_> {
+    /// Whether nothing is known.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Val::Unknown)
+    }
+}
