@@ -13,6 +13,7 @@ pub mod sql;
 pub mod rules;
 
 pub mod index;
+pub mod resolve;
 
 pub mod program;
 

@@ -6,8 +6,22 @@ use crate::facts::Name;
 use crate::rules::{BypassCall, CloseCall, ExecuteCall, HandleType, OpenCall, QueryCall, Rules, ScopeCall, ScopeType};
 
 /// Crates that are never part of the audited program but occur in its paths.
-const FOREIGN: [&str; 14] =
-    ["std", "core", "alloc", "tokio", "futures", "futures_util", "axum", "actix_web", "anyhow", "tracing", "serde", "serde_json", "uuid", "chrono"];
+const FOREIGN: [&str; 14] = [
+    "std",
+    "core",
+    "alloc",
+    "tokio",
+    "futures",
+    "futures_util",
+    "axum",
+    "actix_web",
+    "anyhow",
+    "tracing",
+    "serde",
+    "serde_json",
+    "uuid",
+    "chrono",
+];
 
 /// A path of a rule: `with_tenant`, `sqlx::query`, `sqlx::PgPool::connect`, `Entity::find`.
 #[derive(Clone, Debug)]
@@ -45,7 +59,9 @@ impl<'a> PathPattern<'a> {
             [first, name] if is_type_name(first) => last == name && before.last().is_some_and(|owner| owner == first),
             [first, name] => last == name && before.iter().any(|part| part == first),
             [first, .., owner, name] => {
-                last == name && before.last().is_some_and(|part| part == owner) && before.iter().any(|part| part == first)
+                last == name
+                    && before.last().is_some_and(|part| part == owner)
+                    && before.iter().any(|part| part == first)
             }
         }
     }
@@ -115,7 +131,8 @@ impl<'a> RuleBook<'a> {
             add(&mut book.bypasses, &row.call, |pattern| (pattern, row));
         }
         let paths = scope.handles.iter().map(|row| &row.ty).chain(scope.closures.iter().map(|row| &row.call));
-        book.foreign.extend(paths.filter_map(|path| Some(path.split_once("::")?.0)).filter(|first| !is_type_name(first)));
+        book.foreign
+            .extend(paths.filter_map(|path| Some(path.split_once("::")?.0)).filter(|first| !is_type_name(first)));
         book
     }
 
@@ -129,6 +146,13 @@ impl<'a> RuleBook<'a> {
     #[must_use]
     pub fn is_family(&self, left: u8, right: u8) -> bool {
         self.families[left as usize] == self.families[right as usize]
+    }
+
+    /// A bit for each pack whose crates a text mentions.
+    #[must_use]
+    pub fn packs_in(&self, text: &str) -> u64 {
+        let mentions = |name: &&str| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some();
+        self.crates.iter().filter(|(name, _)| mentions(name)).fold(0, |bits, (_, pack)| bits | 1 << pack)
     }
 
     /// Whether a name is that of a crate outside the run.
@@ -165,7 +189,9 @@ impl<'a> RuleBook<'a> {
             .copied()
             .collect();
         names.extend(self.handles.iter().filter(|(name, _)| is_distinctive(name)).map(|(name, _)| *name));
-        names.extend(self.executes.iter().filter(|(_, rows)| rows.iter().any(|row| row.1.distinct)).map(|(name, _)| *name));
+        names.extend(
+            self.executes.iter().filter(|(_, rows)| rows.iter().any(|row| row.1.distinct)).map(|(name, _)| *name),
+        );
         names.sort_unstable();
         names.dedup();
         names

@@ -93,6 +93,8 @@ pub struct Index<'a> {
     types_by_name: FxHashMap<Name, Vec<TypeId>>,
     consts_by_name: FxHashMap<Name, Vec<u32>>,
     crates: rustc_hash::FxHashSet<Name>,
+    /// Per file, a bit for each pack whose crates its text mentions.
+    file_packs: Vec<u64>,
 }
 
 /// Whose a function is.
@@ -133,7 +135,9 @@ impl<'a> Index<'a> {
             types_by_name: FxHashMap::default(),
             consts_by_name: FxHashMap::default(),
             crates: rustc_hash::FxHashSet::default(),
+            file_packs: Vec::new(),
         };
+        index.file_packs = files.iter().map(|file| index.book.packs_in(&file.text)).collect();
         for (file, facts) in (0..).zip(facts) {
             index.add_modules(file, facts);
             index.add_definitions(file, facts);
@@ -230,6 +234,18 @@ impl<'a> Index<'a> {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// The names of the traits that the type implements, as written.
+    pub fn traits_of(&self, ty: TypeId) -> impl Iterator<Item = &str> {
+        let blocks = self.type_impls.get(&ty).into_iter().flatten();
+        blocks.filter_map(|block| self.impls[*block as usize].trait_name.as_deref())
+    }
+
+    /// Whether the file mentions a crate of the pack.
+    #[must_use]
+    pub fn uses_pack(&self, file: FileId, pack: u8) -> bool {
+        self.file_packs[file as usize] & (1 << pack) != 0
     }
 
     /// Whether the type implements a trait of this name, foreign ones included.

@@ -63,7 +63,9 @@ impl Index<'_> {
     pub fn find_function(&self, module: ModId, path: &[Name]) -> Option<FnId> {
         let full = self.canonical(module, path);
         let (name, parent) = full.split_last()?;
-        if let Some(found) = self.module_by_path.get(parent).and_then(|id| self.modules[*id as usize].functions.get(name)) {
+        if let Some(found) =
+            self.module_by_path.get(parent).and_then(|id| self.modules[*id as usize].functions.get(name))
+        {
             return Some(*found);
         }
         if self.is_foreign(&full) {
@@ -84,7 +86,8 @@ impl Index<'_> {
     pub fn find_const(&self, module: ModId, path: &[Name]) -> Option<u32> {
         let full = self.canonical(module, path);
         let (name, parent) = full.split_last()?;
-        if let Some(found) = self.module_by_path.get(parent).and_then(|id| self.modules[*id as usize].consts.get(name)) {
+        if let Some(found) = self.module_by_path.get(parent).and_then(|id| self.modules[*id as usize].consts.get(name))
+        {
             return Some(*found);
         }
         self.best(self.consts_by_name.get(name)?, |id| self.consts[*id as usize].module, module, parent)
@@ -108,7 +111,9 @@ impl Index<'_> {
             "super" => {
                 let parent = &scope.path[..scope.path.len().saturating_sub(1).max(1)];
                 return match self.module_by_path.get(parent) {
-                    Some(parent) if rest.first().is_some_and(|next| next == "super") => self.expand(*parent, rest, hops - 1),
+                    Some(parent) if rest.first().is_some_and(|next| next == "super") => {
+                        self.expand(*parent, rest, hops - 1)
+                    }
                     _ => self.walk(join(parent, rest), hops),
                 };
             }

@@ -88,7 +88,8 @@ impl Index<'_> {
             let first = path.segments.first()?;
             self.modules[context.module as usize].uses.get(&first.name)
         };
-        let may_match = self.book.handles.contains_key(last) || self.book.scope_types.contains_key(last) || by_alias().is_some();
+        let may_match =
+            self.book.handles.contains_key(last) || self.book.scope_types.contains_key(last) || by_alias().is_some();
         if !may_match {
             return None;
         }
@@ -206,7 +207,8 @@ impl Index<'_> {
         match strip(ty) {
             Type::Path(path) => {
                 let names: Vec<Name> = path.names().cloned().collect();
-                if path.last() == name || self.canonical(context.module, &names).last().is_some_and(|last| last == name) {
+                if path.last() == name || self.canonical(context.module, &names).last().is_some_and(|last| last == name)
+                {
                     return true;
                 }
                 if self.mentions_args(context, path, name, depth - 1) {

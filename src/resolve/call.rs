@@ -12,8 +12,28 @@ use crate::rules::HandleKind;
 
 /// Foreign calls that give back what they are given: constructors of wrappers, and combinators of futures.
 const PASS_THROUGH: [&str; 22] = [
-    "Ok", "Some", "new", "pin", "from", "from_ref", "timeout", "timeout_at", "clone", "into", "ready", "Data", "State", "Extension", "Ready",
-    "instrument", "deref", "deref_mut", "as_ref", "as_mut", "unconstrained", "drop_guard",
+    "Ok",
+    "Some",
+    "new",
+    "pin",
+    "from",
+    "from_ref",
+    "timeout",
+    "timeout_at",
+    "clone",
+    "into",
+    "ready",
+    "Data",
+    "State",
+    "Extension",
+    "Ready",
+    "instrument",
+    "deref",
+    "deref_mut",
+    "as_ref",
+    "as_mut",
+    "unconstrained",
+    "drop_guard",
 ];
 
 /// Macros after which nothing runs.
@@ -95,7 +115,10 @@ impl<'a> Reader<'_, 'a> {
         if let Some(self_type) = &path.self_type {
             return match index.type_of(&self.f.context, self_type) {
                 Ty::Adt(id, _) => self.associated(id, name),
-                _ => owner.last().and_then(|_| index.find_type(self.f.context.module, owner)).map_or_else(Vec::new, |id| self.associated(id, name)),
+                _ => owner
+                    .last()
+                    .and_then(|_| index.find_type(self.f.context.module, owner))
+                    .map_or_else(Vec::new, |id| self.associated(id, name)),
             };
         }
         if owner.is_empty() {
@@ -336,7 +359,9 @@ impl<'a> Reader<'_, 'a> {
                 self.f.diverged = self.f.diverged || self.f.macros == 0;
                 Val::Unknown
             }
-            "pin" | "ready" | "vec" | "try_from" | "dbg" | "select" => values.into_iter().find(|value| !value.is_unknown()).unwrap_or_default(),
+            "pin" | "ready" | "vec" | "try_from" | "dbg" | "select" => {
+                values.into_iter().find(|value| !value.is_unknown()).unwrap_or_default()
+            }
             _ => Val::Unknown,
         }
     }
@@ -346,7 +371,10 @@ impl<'a> Reader<'_, 'a> {
         let Some(arms) = self.all.index.macros_by_name.get(name) else { return };
         let place = self.f.place(expr.span);
         for arm in arms.clone() {
-            if self.all.index.function(arm).params.len() != values.len() && self.all.index.owner(arm) == OwnerInfo::Macro && arms.len() > 1 {
+            if self.all.index.function(arm).params.len() != values.len()
+                && self.all.index.owner(arm) == OwnerInfo::Macro
+                && arms.len() > 1
+            {
                 continue;
             }
             self.all.callers.entry(arm).or_default().push((self.f.id, place));
@@ -385,5 +413,8 @@ impl<'a> Reader<'_, 'a> {
 
 /// Names of functions that run a future or closure on its own.
 pub(super) fn is_spawn(name: &str) -> bool {
-    matches!(name, "spawn" | "spawn_blocking" | "spawn_local" | "spawn_on" | "spawn_blocking_on" | "spawn_named" | "spawn_pinned")
+    matches!(
+        name,
+        "spawn" | "spawn_blocking" | "spawn_local" | "spawn_on" | "spawn_blocking_on" | "spawn_named" | "spawn_pinned"
+    )
 }

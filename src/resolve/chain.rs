@@ -28,8 +28,20 @@ pub(super) struct Site<'c, 'a> {
 }
 
 /// Methods that hand their receiver's content to a closure.
-const ADAPTERS: [&str; 12] =
-    ["map", "and_then", "then", "map_ok", "then_some", "inspect", "for_each", "map_or", "map_or_else", "is_some_and", "with", "unwrap_or_else"];
+const ADAPTERS: [&str; 12] = [
+    "map",
+    "and_then",
+    "then",
+    "map_ok",
+    "then_some",
+    "inspect",
+    "for_each",
+    "map_or",
+    "map_or_else",
+    "is_some_and",
+    "with",
+    "unwrap_or_else",
+];
 
 impl<'a> Reader<'_, 'a> {
     /// `root.link.link`.
@@ -65,7 +77,14 @@ impl<'a> Reader<'_, 'a> {
         value
     }
 
-    fn method(&mut self, site: Site<'_, 'a>, receiver: Val<'a>, name: &'a Name, args: &'a [Expr], values: &[Val<'a>]) -> Val<'a> {
+    fn method(
+        &mut self,
+        site: Site<'_, 'a>,
+        receiver: Val<'a>,
+        name: &'a Name,
+        args: &'a [Expr],
+        values: &[Val<'a>],
+    ) -> Val<'a> {
         if let Some(result) = self.scope_call(site.expr, std::slice::from_ref(name), Some(&receiver), args, values) {
             return result;
         }
@@ -115,7 +134,11 @@ impl<'a> Reader<'_, 'a> {
             Val::Text(known) => text::of_method(known, name),
             // `Option::unwrap`, `Arc::clone`, `as_mut`, `lock`, a map's `get`: whatever it is, it gives what is inside.
             Val::Handle(_) | Val::Obj(_) | Val::Tuple(_) => receiver,
-            Val::Opaque(Bind::Param(_)) if matches!(name, "clone" | "as_mut" | "as_ref" | "deref" | "deref_mut" | "borrow" | "unwrap") => receiver,
+            Val::Opaque(Bind::Param(_))
+                if matches!(name, "clone" | "as_mut" | "as_ref" | "deref" | "deref_mut" | "borrow" | "unwrap") =>
+            {
+                receiver
+            }
             Val::Opaque(_) => Val::Opaque(Bind::Unknown),
             _ => Val::Unknown,
         }
@@ -134,12 +157,17 @@ impl<'a> Reader<'_, 'a> {
         let handle = self.f.handles[id].clone();
         let (pack, row) = rows.iter().find(|(pack, row)| {
             let fits = handle.pack.is_none_or(|of| index.book.is_family(of, *pack));
-            let has_closure = values.iter().any(|value| matches!(value, Val::Closure(_) | Val::Func(_) | Val::Callable(..)));
+            let has_closure =
+                values.iter().any(|value| matches!(value, Val::Closure(_) | Val::Func(_) | Val::Callable(..)));
             let wants_closure = matches!(row.handle, Some(Slot::Closure(_)));
-            let gets = row.gives != HandleKind::Connection || handle.kind == HandleKind::Pool || wants_closure || name != "get";
+            let gets = row.gives != HandleKind::Connection
+                || handle.kind == HandleKind::Pool
+                || wants_closure
+                || name != "get";
             fits && gets && wants_closure == has_closure
         })?;
-        let bind = if handle.ended.is_some() || handle.kind == HandleKind::Pool { Bind::None } else { handle.bind.clone() };
+        let bind =
+            if handle.ended.is_some() || handle.kind == HandleKind::Pool { Bind::None } else { handle.bind.clone() };
         let opened = Handle {
             in_transaction: row.gives == HandleKind::Transaction || handle.in_transaction,
             ..Frame::new_handle(handle.pack.or(Some(*pack)), row.gives, bind)
@@ -227,13 +255,20 @@ impl<'a> Reader<'_, 'a> {
         let sql = match row.sql {
             // `query_as!(Type, "select ..")`: the text is the first argument that is text.
             Some(Slot::Arg(at)) => match self.text_of(values.get(at)) {
-                SqlText::Unknown => values.iter().map(|value| self.text_of(Some(value))).find(|text| *text != SqlText::Unknown),
+                SqlText::Unknown => {
+                    values.iter().map(|value| self.text_of(Some(value))).find(|text| *text != SqlText::Unknown)
+                }
                 known => Some(known),
             },
             _ => self.included(values),
         };
         let tables = args.iter().take(1).filter_map(text::table_path).collect();
-        Some(Val::Query(Rc::new(Query { pack: *pack, sql: sql.unwrap_or_default(), migrates: last == "migrate", tables })))
+        Some(Val::Query(Rc::new(Query {
+            pack: *pack,
+            sql: sql.unwrap_or_default(),
+            migrates: last == "migrate",
+            tables,
+        })))
     }
 
     /// A path that is a query by itself: `users::table`.

@@ -53,8 +53,9 @@ impl<'a> Reader<'_, 'a> {
         Summary { output: self.detach(&value, MAX_VALUE_DEPTH), ..Summary::default() }
     }
 
-    fn summarise(self, output: Ret) -> Summary {
-        let mut summary = Summary { output, invokes: self.f.invokes, opens_scope: self.f.opens_scope, ..Summary::default() };
+    fn summarise(mut self, output: Ret) -> Summary {
+        let invokes = std::mem::take(&mut self.f.invokes);
+        let mut summary = Summary { output, invokes, opens_scope: self.f.opens_scope, ..Summary::default() };
         for (at, param) in self.f.params.iter().enumerate() {
             let Val::Handle(id) = param else { continue };
             let handle = &self.f.handles[*id];
@@ -66,7 +67,25 @@ impl<'a> Reader<'_, 'a> {
                 summary.sets.push((at, handle.bind.clone()));
             }
         }
+        self.remember(&summary);
         summary
+    }
+
+    /// What the summary makes of the function, for `init`.
+    fn remember(&mut self, summary: &Summary) {
+        if let Ret::Handle(handle) = &summary.output {
+            self.infer("guard", "return".into(), &handle.bind);
+        }
+        for (at, bind) in &summary.sets {
+            self.infer("setter", format!("arg:{at}"), bind);
+        }
+        for (_, given) in &summary.invokes {
+            for (at, ret) in given.iter().enumerate() {
+                if let Ret::Handle(handle) = ret {
+                    self.infer("closure", format!("closure:{at}"), &handle.bind);
+                }
+            }
+        }
     }
 
     fn is_scope_typed(&self, at: usize) -> bool {
@@ -111,7 +130,13 @@ impl<'a> Reader<'_, 'a> {
         value
     }
 
-    fn read_let(&mut self, pat: &'a crate::facts::Pat, ty: &'a Type, init: Option<&'a Expr>, otherwise: Option<&'a Block>) {
+    fn read_let(
+        &mut self,
+        pat: &'a crate::facts::Pat,
+        ty: &'a Type,
+        init: Option<&'a Expr>,
+        otherwise: Option<&'a Block>,
+    ) {
         let mut value = init.map(|init| self.eval(init)).unwrap_or_default();
         if let Some(otherwise) = otherwise {
             let before = self.f.snapshot();
@@ -141,7 +166,7 @@ impl<'a> Reader<'_, 'a> {
             ExprKind::Tuple(parts) => Val::Tuple(parts.iter().map(|part| self.eval(part)).collect()),
             ExprKind::Array(parts) => self.eval_all(parts),
             ExprKind::Struct(path, fields, base) => self.construct(expr, path, fields, base.as_deref()),
-            ExprKind::Closure(closure) => self.closure(expr, closure),
+            ExprKind::Closure(closure) => self.closure(closure),
             ExprKind::Async(block) => self.async_block(block),
             ExprKind::Block(block) => self.block(block),
             ExprKind::If(condition, then, otherwise) => self.branch(condition, then, otherwise.as_deref()),
@@ -226,8 +251,8 @@ impl<'a> Reader<'_, 'a> {
         self.value_of_ty(&ty, Bind::None, None)
     }
 
-    fn closure(&mut self, expr: &'a Expr, closure: &'a crate::facts::Closure) -> Val<'a> {
-        let value = Rc::new(ClosureVal { closure, span: expr.span, env: self.f.env.clone(), used: Cell::new(false) });
+    fn closure(&mut self, closure: &'a crate::facts::Closure) -> Val<'a> {
+        let value = Rc::new(ClosureVal { closure, env: self.f.env.clone(), used: Cell::new(false) });
         self.f.closures.push(Rc::clone(&value));
         Val::Closure(value)
     }
@@ -349,8 +374,15 @@ impl<'a> Reader<'_, 'a> {
         Val::Unknown
     }
 
-    fn construct(&mut self, expr: &'a Expr, path: &'a Path, fields: &'a [(Name, Expr)], base: Option<&'a Expr>) -> Val<'a> {
-        let values: Vec<(Name, Val<'a>)> = fields.iter().map(|(name, value)| (name.clone(), self.eval(value))).collect();
+    fn construct(
+        &mut self,
+        expr: &'a Expr,
+        path: &'a Path,
+        fields: &'a [(Name, Expr)],
+        base: Option<&'a Expr>,
+    ) -> Val<'a> {
+        let values: Vec<(Name, Val<'a>)> =
+            fields.iter().map(|(name, value)| (name.clone(), self.eval(value))).collect();
         if let Some(base) = base {
             self.eval(base);
         }
@@ -372,7 +404,6 @@ impl<'a> Reader<'_, 'a> {
         Val::Obj(id)
     }
 }
-
 
 fn is_error(expr: &Expr) -> bool {
     matches!(&expr.kind, ExprKind::Call(callee, _) if matches!(&callee.kind, ExprKind::Path(path) if path.last() == "Err"))

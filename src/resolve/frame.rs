@@ -183,7 +183,8 @@ impl<'a> Frame<'a> {
     pub fn leave(&mut self, variables: usize, value: &Val<'a>) {
         let gone: Vec<HandleId> = self.env.drain(variables..).filter_map(|(_, value)| handle_in(&value)).collect();
         for id in gone {
-            let is_held = handle_in(value) == Some(id) || self.env.iter().any(|(_, value)| handle_in(value) == Some(id));
+            let is_held =
+                handle_in(value) == Some(id) || self.env.iter().any(|(_, value)| handle_in(value) == Some(id));
             if !is_held {
                 self.handles[id].is_open_guard = false;
             }

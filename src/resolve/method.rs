@@ -7,8 +7,8 @@ use crate::index::{FnId, OwnerInfo, Ty};
 
 /// Names that too many types have to guess whose they are.
 const COMMON: [&str; 24] = [
-    "new", "get", "set", "insert", "push", "len", "iter", "next", "clone", "into", "from", "build", "send", "run", "call", "start", "stop", "map",
-    "read", "write", "load", "save", "find", "execute",
+    "new", "get", "set", "insert", "push", "len", "iter", "next", "clone", "into", "from", "build", "send", "run",
+    "call", "start", "stop", "map", "read", "write", "load", "save", "find", "execute",
 ];
 
 impl<'a> Reader<'_, 'a> {
@@ -33,7 +33,10 @@ impl<'a> Reader<'_, 'a> {
             }
             Val::Handle(id) => {
                 let pack = self.f.handles[*id].pack;
-                self.extensions(name, |ty| matches!(ty, Ty::Handle(handle) if handle.pack == pack || handle.pack.is_none()))
+                self.extensions(
+                    name,
+                    |ty| matches!(ty, Ty::Handle(handle) if handle.pack == pack || handle.pack.is_none()),
+                )
             }
             Val::Unknown | Val::Opaque(_) | Val::Typed(Ty::Unknown | Ty::Ext(..)) => self.only_method(name, count),
             _ => Vec::new(),
@@ -65,11 +68,14 @@ impl<'a> Reader<'_, 'a> {
         let index = self.all.index;
         let takes = |id: &FnId| {
             let params = &index.function(*id).params;
-            let has_receiver = params.first().is_some_and(|param| matches!(&param.pat, crate::facts::Pat::Ident(name, _) if name == "self"));
+            let has_receiver = params
+                .first()
+                .is_some_and(|param| matches!(&param.pat, crate::facts::Pat::Ident(name, _) if name == "self"));
             has_receiver && params.len() == count + 1
         };
         let found: Vec<FnId> = index.functions_by_name.get(name).into_iter().flatten().copied().filter(takes).collect();
-        let traits: Vec<FnId> = found.iter().copied().filter(|id| matches!(index.owner(*id), OwnerInfo::Trait(_))).collect();
+        let traits: Vec<FnId> =
+            found.iter().copied().filter(|id| matches!(index.owner(*id), OwnerInfo::Trait(_))).collect();
         match (found.as_slice(), traits.as_slice()) {
             ([only], _) => vec![*only],
             // One trait and its impls: any of them.

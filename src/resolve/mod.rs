@@ -17,6 +17,7 @@ mod text;
 mod value;
 mod values;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -24,7 +25,7 @@ use rustc_hash::FxHashMap;
 
 use crate::facts::Name;
 use crate::index::{FnId, Index, TypeId};
-use crate::program::{Event, Inferred, Place, Program, Statement};
+use crate::program::{Cover, Event, Inferred, Place, Program, Statement};
 use crate::rules::Rules;
 use frame::Frame;
 use value::{Bind, Summary};
@@ -55,7 +56,6 @@ enum Node {
 /// A statement whose cover may still depend on callers.
 struct Draft {
     statement: Statement,
-    function: FnId,
     waits_for: Option<Node>,
 }
 
@@ -132,6 +132,26 @@ impl<'a> Resolver<'a> {
         self.is_being_read[at] = false;
         self.summaries[at] = Some(Rc::clone(&summary));
         summary
+    }
+
+    /// Keeps a statement; one that is read twice keeps the verdict that claims less.
+    fn add_draft(&mut self, draft: Draft) {
+        let claims = |draft: &Draft| match (&draft.statement.cover, &draft.waits_for) {
+            (_, Some(_)) => 1,
+            (Cover::Unscoped | Cover::Escaped(..) | Cover::AfterScope(..) | Cover::Path(_), _) => 0,
+            (Cover::Caller, _) => 2,
+            (Cover::Bypass(_) | Cover::Exempt(_), _) => 3,
+            (Cover::Scoped(_), _) => 4,
+        };
+        let claimed = claims(&draft);
+        match self.drafts.entry(draft.statement.place) {
+            Entry::Vacant(slot) => drop(slot.insert(draft)),
+            Entry::Occupied(mut slot) => {
+                if claimed < claims(slot.get()) {
+                    slot.insert(draft);
+                }
+            }
+        }
     }
 
     fn is_test(&self, id: FnId) -> bool {

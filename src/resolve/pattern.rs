@@ -67,7 +67,9 @@ impl<'a> Reader<'_, 'a> {
     /// A field of a value that matched `path`.
     fn part_of(&mut self, path: &Path, name: &Name, value: &Val<'a>) -> Val<'a> {
         if let Some(fields) = self.find_variant(path) {
-            let Some(ty) = fields.iter().find(|field| field.name == *name).map(|field| &field.ty) else { return Val::Unknown };
+            let Some(ty) = fields.iter().find(|field| field.name == *name).map(|field| &field.ty) else {
+                return Val::Unknown;
+            };
             let bind = self.inherited_bind(value);
             return self.value_of(ty, bind, None);
         }
@@ -99,7 +101,9 @@ impl<'a> Reader<'_, 'a> {
             self.all.index.find_type(self.f.context.module, owner)?
         };
         match &self.all.index.type_def(id).kind {
-            TypeKind::Enum(variants) => variants.iter().find(|(name, _)| name == variant).map(|(_, fields)| fields.as_slice()),
+            TypeKind::Enum(variants) => {
+                variants.iter().find(|(name, _)| name == variant).map(|(_, fields)| fields.as_slice())
+            }
             _ => None,
         }
     }

@@ -11,8 +11,20 @@ use crate::program::SqlText;
 const MAX_DEPTH: usize = 8;
 
 /// Methods of text that leave it as it is.
-const SAME: [&str; 12] =
-    ["to_string", "to_owned", "as_str", "into", "clone", "as_ref", "trim", "into_boxed_str", "borrow", "into_string", "into_owned", "as_bytes"];
+const SAME: [&str; 12] = [
+    "to_string",
+    "to_owned",
+    "as_str",
+    "into",
+    "clone",
+    "as_ref",
+    "trim",
+    "into_boxed_str",
+    "borrow",
+    "into_string",
+    "into_owned",
+    "as_bytes",
+];
 
 impl<'a> Reader<'_, 'a> {
     /// The text of a constant, if that is what a path names.
@@ -41,7 +53,12 @@ impl<'a> Reader<'_, 'a> {
                 let names: Vec<Name> = path.names().cloned().collect();
                 let Some(id) = self.all.index.find_const(module, &names) else { return SqlText::Unknown };
                 let home = self.all.index.consts[id as usize].module;
-                self.all.index.const_def(id).value.as_ref().map_or(SqlText::Unknown, |value| self.constant(value, home, depth - 1))
+                self.all
+                    .index
+                    .const_def(id)
+                    .value
+                    .as_ref()
+                    .map_or(SqlText::Unknown, |value| self.constant(value, home, depth - 1))
             }
             ExprKind::Macro(call) => {
                 let parts: Vec<SqlText> = call.args.iter().map(|arg| self.constant(arg, module, depth - 1)).collect();
@@ -115,11 +132,13 @@ fn normalised(folder: &str, path: &str) -> String {
 /// `format!`: the placeholders become holes, whatever is put in.
 fn formatted(parts: Vec<SqlText>) -> SqlText {
     let mut parts = parts.into_iter();
-    let Some(SqlText::Whole(template) | SqlText::Partial(template)) = parts.find(|part| *part != SqlText::Unknown) else {
+    let Some(SqlText::Whole(template) | SqlText::Partial(template)) = parts.find(|part| *part != SqlText::Unknown)
+    else {
         return SqlText::Unknown;
     };
     // A known text in the only hole is put in, so that a constant name of a setting is seen.
-    let known: Vec<String> = parts.filter_map(|part| if let SqlText::Whole(text) = part { Some(text) } else { None }).collect();
+    let known: Vec<String> =
+        parts.filter_map(|part| if let SqlText::Whole(text) = part { Some(text) } else { None }).collect();
     let mut known = known.into_iter();
     let mut text = String::with_capacity(template.len());
     let mut letters = template.chars().peekable();
@@ -183,7 +202,9 @@ pub(super) fn of_method<'a>(text: Rc<SqlText>, name: &str) -> Val<'a> {
         return Val::Text(text);
     }
     match (&*text, name) {
-        (SqlText::Whole(known) | SqlText::Partial(known), "replace" | "replacen") => Val::Text(Rc::new(SqlText::Partial(known.clone()))),
+        (SqlText::Whole(known) | SqlText::Partial(known), "replace" | "replacen") => {
+            Val::Text(Rc::new(SqlText::Partial(known.clone())))
+        }
         _ => Val::Unknown,
     }
 }

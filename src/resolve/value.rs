@@ -61,8 +61,6 @@ pub struct Query {
 pub struct ClosureVal<'a> {
     /// Its code.
     pub closure: &'a Closure,
-    /// Its place.
-    pub span: Span,
     /// The names it sees.
     pub env: Vec<(Name, Val<'a>)>,
     /// Whether somebody was seen to call it.

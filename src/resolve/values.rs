@@ -30,11 +30,14 @@ impl<'a> Reader<'_, 'a> {
             Ty::Adt(id, args) => Val::Obj(self.f.add_obj(*id, Rc::clone(args), origin)),
             Ty::Tuple(parts) if parts.is_empty() => Val::Unknown,
             Ty::Tuple(parts) => {
-                let extend = |at: usize| origin.clone().map(|(param, mut path)| {
-                    path.push(Name::new(at.to_string()));
-                    (param, path)
-                });
-                let parts = parts.iter().enumerate().map(|(at, ty)| self.value_of_ty(ty, bind.clone(), extend(at))).collect();
+                let extend = |at: usize| {
+                    origin.clone().map(|(param, mut path)| {
+                        path.push(Name::new(at.to_string()));
+                        (param, path)
+                    })
+                };
+                let parts =
+                    parts.iter().enumerate().map(|(at, ty)| self.value_of_ty(ty, bind.clone(), extend(at))).collect();
                 Val::Tuple(parts)
             }
             Ty::Callable(_, output) => match origin {
@@ -139,9 +142,13 @@ impl<'a> Reader<'_, 'a> {
         let Val::Obj(id) = value else { return None };
         let ty = self.f.objs[*id].ty;
         let index = self.all.index;
-        for (of_trait, method) in [("Deref", "deref"), ("DerefMut", "deref_mut"), ("AsMut", "as_mut"), ("AsRef", "as_ref")] {
+        for (of_trait, method) in
+            [("Deref", "deref"), ("DerefMut", "deref_mut"), ("AsMut", "as_mut"), ("AsRef", "as_ref")]
+        {
             let Some(block) = index.implements(ty, of_trait) else { continue };
-            let Some(function) = index.functions_of_impl(block).find(|id| index.function(*id).name == method) else { continue };
+            let Some(function) = index.functions_of_impl(block).find(|id| index.function(*id).name == method) else {
+                continue;
+            };
             let summary = self.all.summary(function);
             let found = self.instantiate(&summary.output, std::slice::from_ref(value));
             if matches!(found, Val::Handle(_) | Val::Obj(_)) {
@@ -180,8 +187,11 @@ impl<'a> Reader<'_, 'a> {
                 match &obj.origin {
                     Some((param, path)) => Ret::Arg(*param, path.clone()),
                     None => {
-                        let fields =
-                            obj.fields.iter().map(|(name, value)| (name.clone(), self.detach(value, depth - 1))).collect();
+                        let fields = obj
+                            .fields
+                            .iter()
+                            .map(|(name, value)| (name.clone(), self.detach(value, depth - 1)))
+                            .collect();
                         Ret::Obj(obj.ty, Rc::clone(&obj.args), fields)
                     }
                 }

@@ -1,0 +1,381 @@
+//! What binds a tenant: the rules' scope functions, statements that set the tenant, and functions of the run that do either.
+
+use std::rc::Rc;
+
+use super::Reader;
+use super::value::{Bind, Summary, Val};
+use crate::facts::{Expr, Name};
+use crate::index::FnId;
+use crate::program::{Event, EventKind, Inferred, Place, Scope, ScopeKind};
+use crate::rules::{HandleKind, Place as Slot, ScopeCall};
+use crate::source::Span;
+use crate::sql::{SettingScope, SqlFacts};
+
+/// Words in the name of a setting that say it holds a tenant.
+const TENANT_WORDS: [&str; 16] = [
+    "tenant",
+    "org",
+    "organization",
+    "organisation",
+    "workspace",
+    "account",
+    "company",
+    "customer",
+    "team",
+    "shop",
+    "store",
+    "school",
+    "merchant",
+    "realm",
+    "site",
+    "claims",
+];
+
+impl<'a> Reader<'_, 'a> {
+    /// A call of a scope function of the rules.
+    pub(super) fn scope_call(
+        &mut self,
+        expr: &'a Expr,
+        full: &[Name],
+        receiver: Option<&Val<'a>>,
+        args: &'a [Expr],
+        values: &[Val<'a>],
+    ) -> Option<Val<'a>> {
+        let book = &self.all.index.book;
+        let last = full.last()?.as_str();
+        let find = |rows: Option<&Vec<(crate::index::PathPattern<'a>, &'a ScopeCall)>>| -> Option<&'a ScopeCall> {
+            let fits = |row: &&(crate::index::PathPattern<'a>, &'a ScopeCall)| {
+                row.0.matches(full) && row.1.arity.is_none_or(|arity| arity == args.len())
+            };
+            Some(rows?.iter().find(fits)?.1)
+        };
+        let closure = find(book.closures.get(last));
+        let guard = find(book.guards.get(last));
+        let setter = find(book.setters.get(last));
+        let bypass =
+            book.bypasses.get(last).and_then(|rows| rows.iter().find(|row| row.0.matches(full))).map(|row| row.1);
+        if let Some(row) = closure {
+            return self.closure_call(expr, row, receiver, values);
+        }
+        let place = self.f.place(expr.span);
+        let scope = |kind, row: &ScopeCall| Rc::new(Scope { kind, place: Some(place), name: row.call.clone() });
+        if let Some(row) = guard {
+            self.all.used_rules.insert(row.call.clone());
+            self.note_nested(place, &row.call);
+            self.f.opens_scope = true;
+            let pack = self.pack_among(receiver, values);
+            let handle = self.scoped_handle(pack, &scope(ScopeKind::Guard, row));
+            if let Val::Handle(id) = handle {
+                self.f.handles[id].is_open_guard = true;
+            }
+            self.run_unused(values);
+            return Some(match row.handle {
+                Slot::Tuple(at) => {
+                    let mut parts = vec![Val::Unknown; at + 1];
+                    parts[at] = handle;
+                    Val::Tuple(parts.into())
+                }
+                _ => handle,
+            });
+        }
+        if let Some(row) = setter {
+            self.all.used_rules.insert(row.call.clone());
+            let target = match row.handle {
+                Slot::Receiver => receiver.cloned(),
+                Slot::Arg(at) => values.get(at).cloned(),
+                _ => None,
+            };
+            if let Some(id) = target.and_then(|target| self.as_handle(&target)) {
+                self.bind_handle(place, id, Bind::Scope(scope(ScopeKind::Setter, row)), &row.call);
+            }
+            return Some(Val::Unknown);
+        }
+        let row = bypass?;
+        self.all.used_rules.insert(row.call.clone());
+        self.note(place, EventKind::RlsBypass(format!("`{}`: {}", row.call, row.reason)), None);
+        let bind = Bind::Bypass(Rc::from(row.reason.as_str()));
+        let handle = super::frame::Frame::new_handle(self.pack_among(receiver, values), HandleKind::Connection, bind);
+        let handle = Val::Handle(self.f.add_handle(handle));
+        for value in values {
+            if matches!(value, Val::Closure(_)) {
+                self.call_value(expr, value, vec![handle.clone()]);
+            }
+        }
+        Some(handle)
+    }
+
+    /// `with_tenant(pool, id, |tx| ..)`; without a closure, it gives the handle itself, or is something else of that name.
+    fn closure_call(
+        &mut self,
+        expr: &'a Expr,
+        row: &'a ScopeCall,
+        receiver: Option<&Val<'a>>,
+        values: &[Val<'a>],
+    ) -> Option<Val<'a>> {
+        if self.is_inferred_scope(&row.call) {
+            return None;
+        }
+        let place = self.f.place(expr.span);
+        let pack = self.pack_among(receiver, values);
+        let target = values.iter().find(|value| matches!(value, Val::Closure(_) | Val::Func(_) | Val::Callable(..)));
+        let Some(target) = target.cloned() else {
+            return self.guard_like(place, row, pack, values);
+        };
+        self.all.used_rules.insert(row.call.clone());
+        let scope = Rc::new(Scope { kind: ScopeKind::Closure, place: Some(place), name: row.call.clone() });
+        let at = match row.handle {
+            Slot::Closure(at) => at,
+            _ => 0,
+        };
+        let mut given = vec![Val::Opaque(Bind::Unknown); at];
+        given.push(self.scoped_handle(pack, &scope));
+        if let Val::Callable(param, output) = &target {
+            let given = given.iter().map(|value| self.detach(value, 3)).collect();
+            self.f.invokes.push((*param, given));
+            self.f.opens_scope = true;
+            self.note_nested(place, &row.call);
+            let output = Rc::clone(output);
+            return Some(self.value_of_ty(&output, Bind::None, None));
+        }
+        Some(self.in_scope(&scope, &target, given))
+    }
+
+    /// `let tx = with_tenant(&pool, id).await?`: without a closure, but given a handle.
+    fn guard_like(&mut self, place: Place, row: &ScopeCall, pack: Option<u8>, values: &[Val<'a>]) -> Option<Val<'a>> {
+        let has_handle = values.iter().any(|value| self.as_handle(value).is_some());
+        if !has_handle || !self.all.index.functions_by_name.get(row.call.as_str()).is_none_or(Vec::is_empty) {
+            return None;
+        }
+        self.all.used_rules.insert(row.call.clone());
+        self.note_nested(place, &row.call);
+        self.f.opens_scope = true;
+        let scope = Rc::new(Scope { kind: ScopeKind::Guard, place: Some(place), name: row.call.clone() });
+        let handle = self.scoped_handle(pack, &scope);
+        if let Val::Handle(id) = handle {
+            self.f.handles[id].is_open_guard = true;
+        }
+        Some(handle)
+    }
+
+    /// The run defines a function of this name, and its own code says what it binds: better than the rule.
+    fn is_inferred_scope(&mut self, name: &str) -> bool {
+        let index = self.all.index;
+        let Some(functions) = index.functions_by_name.get(name) else { return false };
+        functions.clone().into_iter().any(|id| {
+            let summary = self.all.summary(id);
+            let hands_scope = summary.invokes.iter().flat_map(|(_, given)| given).any(is_scoped_ret);
+            hands_scope || is_scoped_ret(&summary.output)
+        })
+    }
+
+    /// The pack of the first handle among a call's values.
+    fn pack_among(&mut self, receiver: Option<&Val<'a>>, values: &[Val<'a>]) -> Option<u8> {
+        let all: Vec<Val<'a>> = receiver.into_iter().chain(values).cloned().collect();
+        all.iter().find_map(|value| {
+            let id = self.as_handle(value)?;
+            self.f.handles[id].pack
+        })
+    }
+
+    /// What a statement's text does to tenants, beyond its rows.
+    pub(super) fn note_sql(&mut self, span: &Span, facts: &SqlFacts, handle: Option<usize>) {
+        let place = self.f.place(*span);
+        if facts.row_security_off {
+            self.note(place, EventKind::RlsBypass("`row_security` is turned off".into()), None);
+        }
+        if facts.grants_bypass {
+            self.note(place, EventKind::RlsBypass("a role is given BYPASSRLS".into()), None);
+        }
+        for change in &facts.settings {
+            let name = change.name.clone();
+            if name.as_deref().is_some_and(is_bypass_setting) && change.scope != SettingScope::Reset {
+                let name = name.unwrap_or_default();
+                self.note(place, EventKind::RlsBypass(format!("`{name}` is set")), None);
+                if let Some(id) = handle {
+                    self.f.handles[id].bind = Bind::Bypass(Rc::from(name.as_str()));
+                }
+                continue;
+            }
+            let Some(id) = handle else { continue };
+            if name.as_deref().is_none_or(|name| self.is_tenant_setting(name)) {
+                self.apply_setting(place, id, change.scope, name.as_deref().unwrap_or("the tenant setting"));
+            }
+        }
+    }
+
+    /// The settings of a text that is sent when a handle is opened: `begin_with("BEGIN; SET LOCAL ..")`.
+    pub(super) fn apply_settings(&mut self, expr: &Expr, exec: Span, handle: usize, text: &crate::program::SqlText) {
+        if let Some(text) = text.text() {
+            let span = Span { start: expr.span.start, end: exec.end };
+            self.note_sql(&span, &crate::sql::analyse(text), Some(handle));
+        }
+    }
+
+    fn apply_setting(&mut self, place: Place, id: usize, scope: SettingScope, name: &str) {
+        let kind = self.f.handles[id].kind;
+        match scope {
+            SettingScope::Local => {
+                let scope = Scope { kind: ScopeKind::Setting, place: Some(place), name: name.to_owned() };
+                self.bind_handle(place, id, Bind::Scope(Rc::new(scope)), name);
+            }
+            SettingScope::Session => {
+                self.note(place, EventKind::SessionSetting(name.to_owned()), None);
+                if kind != HandleKind::Pool {
+                    let scope = Scope { kind: ScopeKind::Session, place: Some(place), name: name.to_owned() };
+                    self.f.handles[id].bind = Bind::Scope(Rc::new(scope));
+                }
+            }
+            SettingScope::Reset => {
+                if name != "the tenant setting" {
+                    self.note(place, EventKind::SessionSetting(name.to_owned()), None);
+                }
+                if kind != HandleKind::Pool && self.f.handles[id].origin.is_none() {
+                    self.f.handles[id].bind = Bind::None;
+                }
+            }
+        }
+    }
+
+    /// Binds a handle from here on. Where no transaction is open, a local setting binds nothing.
+    fn bind_handle(&mut self, place: Place, id: usize, bind: Bind, name: &str) {
+        let handle = &self.f.handles[id];
+        let is_session = matches!(&bind, Bind::Scope(scope) if scope.kind == ScopeKind::Session);
+        let is_own = handle.origin.is_none();
+        let no_transaction = handle.kind == HandleKind::Pool
+            || (handle.kind == HandleKind::Connection && is_own && !handle.in_transaction && handle.bind == Bind::None);
+        if no_transaction && !is_session {
+            self.note(place, EventKind::LocalSettingOutsideTransaction(name.to_owned()), None);
+            return;
+        }
+        if handle.kind == HandleKind::Pool {
+            return;
+        }
+        if is_own && !matches!(handle.bind, Bind::Scope(_)) {
+            self.note_nested(place, name);
+            self.f.opens_scope = true;
+        }
+        let handle = &mut self.f.handles[id];
+        handle.bind = bind;
+        handle.is_open_guard = is_own && handle.kind == HandleKind::Transaction;
+    }
+
+    /// What a call did to the handles among its arguments.
+    pub(super) fn apply_effects(&mut self, place: Place, function: FnId, summary: &Summary, values: &[Val<'a>]) {
+        let name = self.all.index.function(function).name.to_string();
+        for (at, bind) in &summary.sets {
+            let Some(id) = values.get(*at).cloned().and_then(|value| self.as_handle(&value)) else { continue };
+            let bind = match bind {
+                Bind::Scope(inner) if inner.kind != ScopeKind::Session => {
+                    Bind::Scope(Rc::new(Scope { kind: ScopeKind::Setter, place: Some(place), name: name.clone() }))
+                }
+                other => other.clone(),
+            };
+            self.bind_handle(place, id, bind, &name);
+        }
+        for at in &summary.ends {
+            if let Some(id) = values.get(*at).cloned().and_then(|value| self.as_handle(&value)) {
+                self.f.handles[id].ended = Some(place);
+                self.f.handles[id].is_open_guard = false;
+            }
+        }
+    }
+
+    /// A call that gave a bound handle: a guard, opened here.
+    pub(super) fn note_guard(&mut self, place: Place, function: FnId, value: &Val<'a>) {
+        match value {
+            Val::Handle(id) => {
+                let Bind::Scope(scope) = &self.f.handles[*id].bind else { return };
+                if scope.kind == ScopeKind::Session {
+                    return;
+                }
+                let name = self.all.index.function(function).name.to_string();
+                self.note_nested(place, &name);
+                let scope = Scope { kind: ScopeKind::Guard, place: Some(place), name };
+                let handle = &mut self.f.handles[*id];
+                handle.bind = Bind::Scope(Rc::new(scope));
+                handle.is_open_guard = handle.kind == HandleKind::Transaction;
+                self.f.opens_scope = true;
+            }
+            Val::Tuple(parts) => {
+                for part in parts.iter() {
+                    self.note_guard(place, function, part);
+                }
+            }
+            Val::Obj(id) => {
+                let fields: Vec<Val<'a>> = self.f.objs[*id].fields.values().cloned().collect();
+                for field in fields.iter().filter(|field| matches!(field, Val::Handle(_))) {
+                    self.note_guard(place, function, field);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A scope is opened here: if we are in one already, that is wrong.
+    pub(super) fn note_nested(&mut self, place: Place, name: &str) {
+        let around = match self.f.active() {
+            Some(active) if !active.is_spawned => active.scope.place,
+            Some(_) => None,
+            None => match self.f.open_guard().map(|guard| &guard.bind) {
+                Some(Bind::Scope(scope)) => scope.place,
+                _ => None,
+            },
+        };
+        if let Some(around) = around
+            && around != place
+        {
+            self.note(
+                place,
+                EventKind::NestedScope(name.to_owned()),
+                Some((around, "the scope around it is opened here".into())),
+            );
+        }
+    }
+
+    fn note(&mut self, place: Place, kind: EventKind, related: Option<(Place, String)>) {
+        let event = Event {
+            place,
+            kind,
+            related,
+            function: self.all.index.function_path(self.f.id),
+            in_test: self.all.is_test(self.f.id),
+        };
+        self.all.events.push(event);
+    }
+
+    /// Whether a setting holds the tenant: configured, read by a policy, or named like one.
+    fn is_tenant_setting(&mut self, name: &str) -> bool {
+        let configured = self.all.rules.scope.tenant_settings.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let by_policy = self.all.options.policy_settings.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let Some((_, last)) = name.split_once('.') else { return configured || by_policy };
+        let last = last.to_ascii_lowercase();
+        let by_name = last.split(['_', '.']).any(|word| TENANT_WORDS.contains(&word));
+        configured || by_policy || by_name || name.contains("{}")
+    }
+
+    /// Remembers a function of the run that is a scope function, for `init`.
+    pub(super) fn infer(&mut self, kind: &'static str, handle: String, bind: &Bind) {
+        if let Bind::Scope(scope) = bind
+            && !matches!(scope.kind, ScopeKind::Type | ScopeKind::Session)
+        {
+            let name = self.all.index.function_path(self.f.id);
+            let why = format!("binds the tenant by {} `{}`", scope.kind.name(), scope.name);
+            let span = self.all.index.function(self.f.id).name_span;
+            self.all.inferred.insert(Inferred { kind, name, handle, place: self.f.place(span), why });
+        }
+    }
+}
+
+fn is_bypass_setting(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.contains("bypass") && name.contains('.')
+}
+
+fn is_scoped_ret(ret: &super::value::Ret) -> bool {
+    match ret {
+        super::value::Ret::Handle(handle) => matches!(handle.bind, Bind::Scope(_)),
+        super::value::Ret::Obj(_, _, fields) => fields.iter().any(|(_, ret)| is_scoped_ret(ret)),
+        super::value::Ret::Tuple(parts) => parts.iter().any(is_scoped_ret),
+        _ => false,
+    }
+}

@@ -1,0 +1,200 @@
+//! What depends on callers: a parameter is bound as every call binds it, a field as every construction does.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::value::Bind;
+use super::{Draft, Handed, Node, Resolver};
+use crate::index::{FnId, Index};
+use crate::program::{Cover, Place, Program, Scope, ScopeKind, Step};
+
+/// What all those who hand a handle on make of it.
+#[derive(Clone, Debug)]
+enum Outcome {
+    /// Everybody binds it.
+    Scoped,
+    /// This path does not: who lets it in first, down to the node.
+    Unscoped(Vec<Step>),
+    /// Everybody goes around the policies on purpose.
+    Bypass(Rc<str>),
+    /// Nobody hands anything on, or not all of them are known.
+    Open,
+}
+
+struct Settler<'r, 'a> {
+    resolver: &'r Resolver<'a>,
+    known: FxHashMap<Node, Outcome>,
+    is_open: FxHashSet<Node>,
+}
+
+/// Settles every statement and puts the program together.
+pub(super) fn settle(mut resolver: Resolver<'_>) -> Program {
+    let drafts = std::mem::take(&mut resolver.drafts);
+    let mut settler = Settler { resolver: &resolver, known: FxHashMap::default(), is_open: FxHashSet::default() };
+    let statements = drafts.into_values().map(|draft| settler.settled(draft)).collect();
+    let mut events = std::mem::take(&mut resolver.events);
+    events.sort_by(|left, right| (left.place, order(&left.kind)).cmp(&(right.place, order(&right.kind))));
+    events.dedup_by(|left, right| left.place == right.place && left.kind == right.kind);
+    Program {
+        statements,
+        events,
+        inferred: std::mem::take(&mut resolver.inferred).into_iter().collect(),
+        used_rules: std::mem::take(&mut resolver.used_rules),
+    }
+}
+
+fn order(kind: &crate::program::EventKind) -> String {
+    format!("{kind:?}")
+}
+
+impl Settler<'_, '_> {
+    fn settled(&mut self, draft: Draft) -> crate::program::Statement {
+        let mut statement = draft.statement;
+        let Some(node) = draft.waits_for else { return statement };
+        let name = node_name(self.resolver.index, &node);
+        match self.outcome(&node) {
+            Outcome::Scoped => {
+                let kind = if matches!(node, Node::Param(..)) { ScopeKind::Callers } else { ScopeKind::Field };
+                let place = self.first_place(&node);
+                statement.trace.push(format!("settled: {name} is bound by everybody who hands it on"));
+                statement.cover = Cover::Scoped(Scope { kind, place, name });
+            }
+            Outcome::Unscoped(path) => {
+                let mut path = self.from_entry(path);
+                path.push(Step { function: statement.function.clone(), place: statement.place });
+                statement.trace.push(format!("settled: {name} is reached without a scope, in {} steps", path.len()));
+                statement.cover = Cover::Path(path);
+            }
+            Outcome::Bypass(reason) => statement.cover = Cover::Bypass(reason.to_string()),
+            Outcome::Open => {
+                let count = self.resolver.handed.get(&node).map_or(0, Vec::len);
+                statement.trace.push(format!("open: {name} is handed on {count} times, not all of them known"));
+            }
+        }
+        statement
+    }
+
+    fn outcome(&mut self, node: &Node) -> Outcome {
+        if let Some(known) = self.known.get(node) {
+            return known.clone();
+        }
+        if !self.is_open.insert(node.clone()) {
+            return Outcome::Scoped; // A recursive call adds nothing to what the first one was given.
+        }
+        let outcome = self.combined(node);
+        self.is_open.remove(node);
+        self.known.insert(node.clone(), outcome.clone());
+        outcome
+    }
+
+    fn combined(&mut self, node: &Node) -> Outcome {
+        let resolver = self.resolver;
+        let Some(handed) = resolver.handed.get(node) else { return Outcome::Open };
+        let mut shortest: Option<Vec<Step>> = None;
+        let (mut scoped, mut open, mut bypass) = (0_usize, 0_usize, None);
+        for given in handed {
+            match self.given(given) {
+                Outcome::Scoped => scoped += 1,
+                Outcome::Open => open += 1,
+                Outcome::Bypass(reason) => bypass = Some(reason),
+                Outcome::Unscoped(mut path) => {
+                    path.push(Step { function: resolver.index.function_path(given.by), place: given.place });
+                    if shortest.as_ref().is_none_or(|best| path.len() < best.len()) {
+                        shortest = Some(path);
+                    }
+                }
+            }
+        }
+        match (shortest, open, bypass) {
+            (Some(path), ..) => Outcome::Unscoped(path),
+            (None, 1.., _) => Outcome::Open,
+            (None, 0, Some(reason)) if scoped == 0 => Outcome::Bypass(reason),
+            _ => Outcome::Scoped,
+        }
+    }
+
+    /// What one of them hands on. The path does not hold its own step yet.
+    fn given(&mut self, given: &Handed) -> Outcome {
+        match &given.bind {
+            Bind::Scope(_) => Outcome::Scoped,
+            Bind::None => Outcome::Unscoped(Vec::new()),
+            Bind::Bypass(reason) => Outcome::Bypass(Rc::clone(reason)),
+            Bind::Unknown => Outcome::Open,
+            Bind::Param(at) => self.outcome(&Node::Param(given.by, *at)),
+            Bind::Field(ty, name) => self.outcome(&Node::Field(*ty, name.clone())),
+        }
+    }
+
+    fn first_place(&self, node: &Node) -> Option<Place> {
+        self.resolver.handed.get(node)?.iter().map(|given| given.place).min()
+    }
+
+    /// The path, led by the shortest way from an entry point to its first step.
+    fn from_entry(&self, path: Vec<Step>) -> Vec<Step> {
+        let Some(first) = path.first() else { return path };
+        let Some(start) = self.function_at(first) else { return path };
+        let mut came_from: FxHashMap<FnId, (FnId, Place)> = FxHashMap::default();
+        let mut queue = VecDeque::from([start]);
+        let mut entry = start;
+        while let Some(function) = queue.pop_front() {
+            let callers = self.resolver.callers.get(&function).map_or(&[][..], Vec::as_slice);
+            if callers.is_empty() || self.is_entry(function) {
+                entry = function;
+                break;
+            }
+            for (caller, place) in callers {
+                if *caller != start && !came_from.contains_key(caller) {
+                    came_from.insert(*caller, (function, *place));
+                    queue.push_back(*caller);
+                }
+            }
+        }
+        let mut lead = Vec::new();
+        while let Some((next, place)) = came_from.get(&entry) {
+            lead.push(Step { function: self.resolver.index.function_path(entry), place: *place });
+            entry = *next;
+        }
+        lead.extend(path);
+        lead
+    }
+
+    fn function_at(&self, step: &Step) -> Option<FnId> {
+        let index = self.resolver.index;
+        let first = index.functions.partition_point(|home| home.file < step.place.file);
+        let candidates = index.functions[first..].iter().take_while(|home| home.file == step.place.file);
+        (first..)
+            .zip(candidates)
+            .map(|(id, _)| crate::source::to_u32(id))
+            .filter(|id| index.function(*id).span.contains(step.place.span))
+            .min_by_key(|id| index.function(*id).span.end - index.function(*id).span.start)
+    }
+
+    fn is_entry(&self, id: FnId) -> bool {
+        let index = self.resolver.index;
+        let function = index.function(id);
+        let path = index.function_path(id);
+        let by_rule = self
+            .resolver
+            .rules
+            .entries
+            .iter()
+            .any(|entry| path == entry.path || path.ends_with(&format!("::{}", entry.path)));
+        function.name == "main" || by_rule
+    }
+}
+
+fn node_name(index: &Index<'_>, node: &Node) -> String {
+    match node {
+        Node::Param(id, at) => {
+            let function = index.function(*id);
+            let param = function.params.get(*at).map(|param| match &param.pat {
+                crate::facts::Pat::Ident(name, _) => name.to_string(),
+                _ => format!("parameter {at}"),
+            });
+            format!("`{}` of `{}`", param.unwrap_or_default(), function.name)
+        }
+        Node::Field(ty, name) => format!("`{}.{name}`", index.type_def(*ty).name),
+    }
+}

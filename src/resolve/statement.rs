@@ -1,0 +1,468 @@
+//! Which calls send SQL, on which handle, and what covers that handle here.
+
+use super::chain::Site;
+use super::value::{Bind, Val};
+use super::{Draft, Node, Reader};
+use crate::facts::{Expr, ExprKind, LinkKind, Name, Path};
+use crate::index::Ty;
+use crate::program::{After, Cover, Escape, Scope, ScopeKind, SqlText, Statement};
+use crate::rules::{ExecuteCall, HandleKind, Place as Slot};
+use crate::source::Span;
+
+/// Parts of names that people give to handles; used only where no type is known.
+const HANDLE_NAMES: [&str; 12] =
+    ["pool", "conn", "db", "tx", "txn", "trx", "client", "executor", "exec", "transaction", "database", "pg"];
+
+/// How sure we are that a call sends SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Evidence {
+    /// The name, the imports and the handle's name say so; no type is known.
+    Name,
+    /// The method's name is used by nothing else, in a file that uses the library.
+    Distinct,
+    /// The handle is one, of a kind that every library's queries run on.
+    AnyHandle,
+    /// The handle's type.
+    Handle,
+    /// The chain's query.
+    Query,
+}
+
+impl Evidence {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Name => "the names of method and handle, in a file that uses the library",
+            Self::Distinct => "the method's name, in a file that uses the library",
+            Self::AnyHandle => "a handle of a scope",
+            Self::Handle => "the handle's type",
+            Self::Query => "the query it is called on",
+        }
+    }
+}
+
+/// A call that may send SQL.
+struct Candidate<'a> {
+    pack: u8,
+    row: &'a ExecuteCall,
+    evidence: Evidence,
+    handle: Val<'a>,
+    handle_span: Option<Span>,
+    sql: SqlText,
+    tables: Vec<String>,
+    migrates: bool,
+}
+
+/// Where a statement is.
+struct Spot {
+    span: Span,
+    exec: Span,
+}
+
+impl<'a> Reader<'_, 'a> {
+    /// `receiver.name(args)`, if it sends SQL.
+    pub(super) fn method_statement(
+        &mut self,
+        site: Site<'_, 'a>,
+        receiver: &Val<'a>,
+        name: &'a Name,
+        args: &'a [Expr],
+        values: &[Val<'a>],
+    ) -> bool {
+        let index = self.all.index;
+        let Some(rows) = index.book.executes.get(name.as_str()) else { return false };
+        let mut best: Option<Candidate<'a>> = None;
+        for (pack, row) in rows {
+            if args.len() < row.min_args || (row.awaited && !is_awaited(site)) {
+                continue;
+            }
+            let Some((handle, handle_span)) = self.slot(site, &row.handle, receiver, args, values) else { continue };
+            if self.is_other_database(&handle) {
+                return false;
+            }
+            let Some(evidence) = self.evidence(*pack, row, site, receiver, &handle, args, values) else { continue };
+            let better =
+                best.as_ref().is_none_or(|best| self.rank(*pack, evidence) > self.rank(best.pack, best.evidence));
+            if better {
+                let (sql, tables, migrates) = self.sent(row, receiver, values);
+                best = Some(Candidate { pack: *pack, row, evidence, handle, handle_span, sql, tables, migrates });
+            }
+        }
+        let Some(candidate) = best else { return false };
+        let link = &site.links[site.at];
+        let span = Span { start: site.expr.span.start, end: link.end };
+        self.record(Spot { span, exec: link.span }, name, candidate);
+        true
+    }
+
+    /// `Trait::name(receiver, args)` and `Type::name(args)`, if it sends SQL.
+    pub(super) fn path_statement(
+        &mut self,
+        expr: &'a Expr,
+        path: &'a Path,
+        full: &[Name],
+        args: &'a [Expr],
+        values: &[Val<'a>],
+    ) -> Option<Val<'a>> {
+        let index = self.all.index;
+        let name = &path.segments.last()?.name;
+        let rows = index.book.executes.get(name.as_str())?;
+        if path.segments.len() < 2 && path.self_type.is_none() {
+            return None;
+        }
+        let of_crate = full.iter().find_map(|part| index.book.pack_of_crate(part));
+        for (pack, row) in rows {
+            let by_crate = of_crate.is_some_and(|of| index.book.is_family(of, *pack));
+            // With the receiver as first argument, and without one (`Migrator::up(db, None)`).
+            let places = match &row.handle {
+                Slot::Receiver => vec![0],
+                Slot::Arg(at) => vec![at + 1, *at],
+                _ => continue,
+            };
+            for at in places {
+                let Some(handle) = values.get(at).cloned() else { continue };
+                let is_handle =
+                    self.handle_pack(&handle).is_some_and(|of| of.is_none_or(|of| index.book.is_family(of, *pack)));
+                let receiver = if at == 0 { Val::Unknown } else { values[0].clone() };
+                let is_query = matches!(&receiver, Val::Query(query) if index.book.is_family(query.pack, *pack));
+                if self.is_other_database(&handle) || !(is_handle || by_crate || is_query) {
+                    continue;
+                }
+                let shift = usize::from(row.handle == Slot::Receiver || at > 0);
+                let (sql, tables, migrates) = self.sent(row, &receiver, values.get(shift..).unwrap_or_default());
+                let handle_span = args.get(at).map(|arg| arg.span);
+                let evidence = if is_query { Evidence::Query } else { Evidence::Handle };
+                let candidate = Candidate { pack: *pack, row, evidence, handle, handle_span, sql, tables, migrates };
+                let ExprKind::Call(callee, _) = &expr.kind else { return None };
+                self.record(Spot { span: expr.span, exec: callee.span }, name, candidate);
+                self.run_unused(values);
+                return Some(Val::Unknown);
+            }
+        }
+        None
+    }
+
+    /// The value at a place of a call, with its span.
+    fn slot(
+        &self,
+        site: Site<'_, 'a>,
+        slot: &Slot,
+        receiver: &Val<'a>,
+        args: &'a [Expr],
+        values: &[Val<'a>],
+    ) -> Option<(Val<'a>, Option<Span>)> {
+        match slot {
+            Slot::Receiver => {
+                let end = if site.at == 0 { site.root.span.end } else { site.links[site.at - 1].end };
+                Some((receiver.clone(), Some(Span { start: site.expr.span.start, end })))
+            }
+            Slot::Root => Some((site.root_value.clone(), Some(site.root.span))),
+            Slot::Arg(at) => Some((values.get(*at)?.clone(), Some(args.get(*at)?.span))),
+            Slot::Link(method, at) => {
+                let (_, args, values) = site.earlier.iter().rev().find(|(name, ..)| *name == method)?;
+                Some((values.get(*at)?.clone(), Some(args.get(*at)?.span)))
+            }
+            _ => None,
+        }
+    }
+
+    fn rank(&self, pack: u8, evidence: Evidence) -> (Evidence, bool) {
+        (evidence, self.uses_pack(pack))
+    }
+
+    /// Why a call sends SQL, if it does.
+    #[expect(clippy::too_many_arguments, reason = "one question about one call, asked in one place")]
+    fn evidence(
+        &mut self,
+        pack: u8,
+        row: &ExecuteCall,
+        site: Site<'_, 'a>,
+        receiver: &Val<'a>,
+        handle: &Val<'a>,
+        args: &'a [Expr],
+        values: &[Val<'a>],
+    ) -> Option<Evidence> {
+        let book = &self.all.index.book;
+        let takes_query = matches!(row.handle, Slot::Arg(_) | Slot::Link(..));
+        if takes_query && let Val::Query(query) = receiver {
+            return book.is_family(query.pack, pack).then_some(Evidence::Query);
+        }
+        let owns_method = matches!(receiver, Val::Text(_) | Val::Closure(_));
+        if owns_method {
+            return None;
+        }
+        match self.handle_pack(handle) {
+            Some(Some(of)) => return self.all.index.book.is_family(of, pack).then_some(Evidence::Handle),
+            Some(None) => {
+                let sends_text = row.handle != Slot::Receiver || looks_like_sql(values.first(), args.first());
+                return (sends_text && row.handle != Slot::Root).then_some(Evidence::AnyHandle);
+            }
+            None => {}
+        }
+        if matches!(handle, Val::Query(_) | Val::Text(_) | Val::Closure(_) | Val::Tuple(_) | Val::Func(_))
+            || row.handle == Slot::Root
+        {
+            return None;
+        }
+        let unknown_owner = matches!(receiver, Val::Unknown | Val::Opaque(_) | Val::Typed(_));
+        if !self.uses_pack(pack) || (takes_query && !unknown_owner && !matches!(receiver, Val::Obj(_))) {
+            return None;
+        }
+        if row.distinct {
+            return Some(Evidence::Distinct);
+        }
+        self.looks_like_one(row, site, handle, args, values).then_some(Evidence::Name)
+    }
+
+    /// Nothing has a type: the handle's name, the result's use and the text must do.
+    fn looks_like_one(
+        &self,
+        row: &ExecuteCall,
+        site: Site<'_, 'a>,
+        handle: &Val<'a>,
+        args: &'a [Expr],
+        values: &[Val<'a>],
+    ) -> bool {
+        if !matches!(handle, Val::Unknown | Val::Opaque(_)) || !is_used(site) {
+            return false;
+        }
+        match row.handle {
+            Slot::Receiver => {
+                let before = if site.at == 0 { last_name(site.root) } else { link_name(&site.links[site.at - 1].kind) };
+                before.is_some_and(is_handle_name) && looks_like_sql(values.first(), args.first())
+            }
+            Slot::Arg(at) => args.get(at).and_then(last_name).is_some_and(is_handle_name),
+            _ => false,
+        }
+    }
+
+    /// The pack of a handle: `None` for what is none, `Some(None)` for one of any pack.
+    fn handle_pack(&mut self, value: &Val<'a>) -> Option<Option<u8>> {
+        if let Some(id) = self.as_handle(value) {
+            return Some(self.f.handles[id].pack);
+        }
+        // A type of the run that implements the library's executor trait.
+        let Val::Obj(id) = value else { return None };
+        let ty = self.f.objs[*id].ty;
+        let book = &self.all.index.book;
+        let generic = |name: &str| {
+            book.handles
+                .get(name)
+                .and_then(|rows| rows.iter().find(|(_, _, row)| row.kind == HandleKind::Generic))
+                .map(|(pack, ..)| *pack)
+        };
+        self.all.index.traits_of(ty).find_map(|name| generic(name)).map(Some)
+    }
+
+    fn is_other_database(&mut self, value: &Val<'a>) -> bool {
+        self.as_handle(value).is_some_and(|id| self.f.handles[id].kind == HandleKind::OtherDatabase)
+    }
+
+    /// Whether the file mentions a crate of the pack.
+    fn uses_pack(&self, pack: u8) -> bool {
+        self.all.index.uses_pack(self.f.file, pack)
+    }
+
+    /// What is sent: text, tables, whether it runs migrations.
+    fn sent(&self, row: &ExecuteCall, receiver: &Val<'a>, values: &[Val<'a>]) -> (SqlText, Vec<String>, bool) {
+        let query = match (receiver, &row.sql) {
+            (_, Some(Slot::Arg(at))) => values.get(*at),
+            (query @ Val::Query(_), _) => Some(query),
+            _ => None,
+        };
+        match query {
+            Some(Val::Query(query)) => (query.sql.clone(), query.tables.clone(), query.migrates),
+            other => (self.text_of(other), Vec::new(), false),
+        }
+    }
+
+    fn record(&mut self, spot: Spot, method: &str, candidate: Candidate<'a>) {
+        let index = self.all.index;
+        let Candidate { pack, row, evidence, handle, handle_span, sql, tables, migrates } = candidate;
+        let handle_id = self.as_handle(&handle);
+        let facts = sql.text().map(crate::sql::analyse);
+        let operation = row.operation.clone().or_else(|| facts.as_ref()?.operation.map(str::to_owned));
+        let migrates = migrates || row.operation.as_deref() == Some("migrate");
+        let mut trace =
+            vec![format!("matched: `{method}` of pack {}, by {}", index.book.packs[pack as usize], evidence.words())];
+        if let Some(facts) = &facts {
+            self.note_sql(&spot.span, facts, handle_id);
+        }
+        let (cover, waits_for) = if migrates {
+            (Cover::Exempt("runs migrations".into()), None)
+        } else {
+            self.cover(&handle, facts.as_ref())
+        };
+        let known = facts.as_ref().is_some_and(|facts| facts.complete);
+        let mut all_tables: Vec<String> = tables;
+        all_tables.extend(facts.iter().flat_map(|facts| &facts.tables).map(|table| table.table().to_string()));
+        all_tables.sort();
+        all_tables.dedup();
+        trace.push(self.describe(&handle, handle_id));
+        let text = handle_span.map_or("", |span| index.files[self.f.file as usize].slice(span));
+        let statement = Statement {
+            place: self.f.place(spot.span),
+            exec: spot.exec,
+            api: index.book.packs[pack as usize].to_owned(),
+            method: method.to_owned(),
+            handle: one_line(text),
+            handle_span,
+            handle_kind: handle_id.map(|id| self.f.handles[id].kind),
+            cover,
+            in_scope_closure: self.f.active().and_then(|active| active.scope.place),
+            function: index.function_path(self.f.id),
+            tables_known: known || (!all_tables.is_empty() && facts.is_none()),
+            sql,
+            operation,
+            tables: all_tables,
+            in_macro: self.f.macros > 0 || index.owner(self.f.id) == crate::index::OwnerInfo::Macro,
+            in_test: self.all.is_test(self.f.id),
+            trace,
+        };
+        let draft = Draft { statement, waits_for };
+        self.all.add_draft(draft);
+    }
+
+    /// What covers a statement on this handle, here.
+    fn cover(&mut self, handle: &Val<'a>, facts: Option<&crate::sql::SqlFacts>) -> (Cover, Option<Node>) {
+        if facts.is_some_and(is_harmless) {
+            return (Cover::Exempt("touches no table and sets no tenant".into()), None);
+        }
+        let Some(id) = self.as_handle(handle) else {
+            return match handle {
+                Val::Opaque(Bind::Param(at)) => (Cover::Caller, Some(Node::Param(self.f.id, *at))),
+                Val::Opaque(Bind::Unknown) if self.f.active().is_none() => (Cover::Caller, None),
+                _ => (self.uncovered(true), None),
+            };
+        };
+        let info = self.f.handles[id].clone();
+        if let Some(ended) = info.ended {
+            return match Self::scope_of(&info.bind) {
+                Some(scope) => (Cover::AfterScope((**scope).clone(), After::End(ended)), None),
+                None => (Cover::Unscoped, None),
+            };
+        }
+        match info.bind {
+            Bind::Scope(scope) => (Cover::Scoped((*scope).clone()), None),
+            Bind::Param(at) => (Cover::Caller, Some(Node::Param(self.f.id, at))),
+            Bind::Field(ty, name) => (Cover::Caller, Some(Node::Field(ty, name))),
+            Bind::Bypass(reason) => (Cover::Bypass(reason.to_string()), None),
+            Bind::Unknown => (Cover::Caller, None),
+            Bind::None => (self.uncovered(false), None),
+        }
+    }
+
+    /// A handle that nothing binds: outside every scope, or inside one that it is not of.
+    fn uncovered(&self, is_unknown: bool) -> Cover {
+        if let Some(active) = self.f.active() {
+            let scope: Scope = (*active.scope).clone();
+            if is_unknown && !active.is_spawned {
+                // Inside a scope, what is not known to be another handle is taken for its own.
+                return Cover::Scoped(scope);
+            }
+            let escape = if active.is_spawned { Escape::SpawnedTask } else { Escape::OtherHandle };
+            return Cover::Escaped(scope, escape);
+        }
+        match self.f.open_guard().map(|guard| &guard.bind) {
+            Some(Bind::Scope(scope)) if !is_unknown && scope.kind != ScopeKind::Session => {
+                Cover::AfterScope((**scope).clone(), After::Begin)
+            }
+            _ => Cover::Unscoped,
+        }
+    }
+
+    /// One line on the handle, for `trace`.
+    fn describe(&self, value: &Val<'a>, id: Option<usize>) -> String {
+        let Some(id) = id else {
+            return match value {
+                Val::Opaque(Bind::Param(at)) => format!("handle: parameter {at}, of a type that is not known"),
+                Val::Typed(Ty::Ext(name, _)) => format!("handle: of the foreign type `{name}`"),
+                _ => "handle: of a type that is not known".to_owned(),
+            };
+        };
+        let handle = &self.f.handles[id];
+        let bind = match &handle.bind {
+            Bind::None => "bound to no tenant".to_owned(),
+            Bind::Scope(scope) => format!("bound by {} `{}`", scope.kind.name(), scope.name),
+            Bind::Param(at) => format!("bound as the caller's argument {at}"),
+            Bind::Field(ty, name) => format!("bound as every `{}.{name}`", self.all.index.type_def(*ty).name),
+            Bind::Bypass(reason) => format!("bypasses the policies: {reason}"),
+            Bind::Unknown => "bound by code that was not read".to_owned(),
+        };
+        format!("handle: {:?}, {bind}", handle.kind).to_lowercase()
+    }
+}
+
+/// Statements that read and write no rows and bind nothing.
+fn is_harmless(facts: &crate::sql::SqlFacts) -> bool {
+    let clears = !facts.settings.is_empty()
+        && facts.settings.iter().all(|change| change.scope == crate::sql::SettingScope::Reset && change.name.is_none());
+    facts.tables.is_empty()
+        && facts.complete
+        && (clears || matches!(facts.operation, Some("listen" | "notify" | "transaction")))
+}
+
+fn is_awaited(site: Site<'_, '_>) -> bool {
+    matches!(site.links.get(site.at + 1).map(|link| &link.kind), Some(LinkKind::Await))
+}
+
+/// Awaited or checked, at once or after adapters: what becomes of the result of a query.
+fn is_used(site: Site<'_, '_>) -> bool {
+    site.links[site.at + 1..].iter().any(|link| matches!(link.kind, LinkKind::Await | LinkKind::Try))
+}
+
+fn is_handle_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.split('_').any(|part| HANDLE_NAMES.contains(&part))
+}
+
+/// The name that an expression ends in: `db` of `&state.db`, `conn` of `&mut *conn`, `pool` of `self.pool()`.
+fn last_name(expr: &Expr) -> Option<&str> {
+    match &expr.kind {
+        ExprKind::Path(path) => Some(path.last()),
+        ExprKind::Ref(inner) | ExprKind::Deref(inner) => last_name(inner),
+        ExprKind::Chain(root, links) => {
+            links.iter().rev().find_map(|link| link_name(&link.kind)).or_else(|| last_name(root))
+        }
+        ExprKind::Call(callee, _) => last_name(callee),
+        _ => None,
+    }
+}
+
+fn link_name(link: &LinkKind) -> Option<&str> {
+    match link {
+        LinkKind::Field(name) => Some(name.as_str()),
+        LinkKind::Method(name, ..)
+            if !matches!(
+                name.as_str(),
+                "clone" | "as_ref" | "as_mut" | "deref" | "deref_mut" | "unwrap" | "borrow_mut"
+            ) =>
+        {
+            Some(name.as_str())
+        }
+        _ => None,
+    }
+}
+
+/// Text that starts as SQL does, or something that is built like a statement.
+fn looks_like_sql(value: Option<&Val<'_>>, arg: Option<&Expr>) -> bool {
+    const STARTS: [&str; 24] = [
+        "select", "insert", "update", "delete", "with", "merge", "copy", "create", "alter", "drop", "truncate", "set",
+        "reset", "begin", "commit", "rollback", "listen", "notify", "lock", "grant", "revoke", "call", "do", "explain",
+    ];
+    match value {
+        Some(Val::Query(_)) => true,
+        Some(Val::Text(text)) => {
+            let text = text.text().unwrap_or_default().trim_start().to_ascii_lowercase();
+            text.split(|letter: char| !letter.is_ascii_alphabetic()).next().is_some_and(|first| STARTS.contains(&first))
+        }
+        _ => arg.and_then(last_name).is_some_and(|name| {
+            let name = name.to_ascii_lowercase();
+            ["sql", "stmt", "statement", "query"].iter().any(|part| name.contains(part))
+        }),
+    }
+}
+
+/// Source text on one line, for reports.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
