@@ -13,6 +13,7 @@ pub mod sql;
 pub mod rules;
 
 pub mod index;
+
 pub mod resolve;
 
 pub mod program;
@@ -20,6 +21,8 @@ pub mod program;
 pub mod finding;
 
 pub mod lints;
+
+pub mod judge;
 
 pub mod discover;
 

@@ -8,7 +8,6 @@ use crate::facts::{Closure, Name};
 use crate::index::{FnId, Ty, TypeId};
 use crate::program::{Place, Scope, SqlText};
 use crate::rules::HandleKind;
-use crate::source::Span;
 
 /// A handle of the function under analysis.
 pub type HandleId = usize;

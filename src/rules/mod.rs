@@ -209,6 +209,20 @@ pub enum HandleKind {
     OtherDatabase,
 }
 
+impl HandleKind {
+    /// The kind as messages name it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pool => "pool",
+            Self::Connection => "connection",
+            Self::Transaction => "transaction",
+            Self::Generic => "executor",
+            Self::OtherDatabase => "other database",
+        }
+    }
+}
+
 /// A row of `[[pack.handle]]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
