@@ -28,4 +28,8 @@ pub mod discover;
 
 pub mod exceptions;
 
+pub mod inventory;
+
+pub mod report;
+
 pub mod audit;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand};
 
+use crate::rules::path_matches;
 use crate::user_error::{UserError, nearest};
 
 /// One package.
@@ -137,22 +138,7 @@ fn matches_spec(package: &Package, spec: &str) -> bool {
     let (name, version) = tail.split_once('@').or_else(|| tail.split_once(':')).unwrap_or((tail, ""));
     let only_version = url.is_some() && tail == package.version;
     let same_version = version.is_empty() || version == package.version;
-    same_url && (only_version || (same_version && wildcard(name, &package.name)))
-}
-
-fn wildcard(pattern: &str, text: &str) -> bool {
-    match (pattern.chars().next(), text.chars().next()) {
-        (None, None) => true,
-        (Some('*'), _) => {
-            wildcard(&pattern[1..], text)
-                || text.chars().next().is_some_and(|first| wildcard(pattern, &text[first.len_utf8()..]))
-        }
-        (Some('?'), Some(found)) => wildcard(&pattern[1..], &text[found.len_utf8()..]),
-        (Some(wanted), Some(found)) if wanted == found => {
-            wildcard(&pattern[wanted.len_utf8()..], &text[found.len_utf8()..])
-        }
-        _ => false,
-    }
+    same_url && (only_version || (same_version && path_matches(name, &package.name)))
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 mod check;
 mod load;
 mod merge;
+mod paths;
 
 use serde::Deserialize;
 
 pub use check::Row;
 pub use load::{Loaded, Origin, RULES_FILE, RulesFile, SHIPPED, load, locate};
+pub use paths::path_matches;
 
 /// All active rules.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -1,0 +1,90 @@
+//! Verdict and areas in, the gap inventory out: every gap that nobody allowed, area by area.
+
+use crate::finding::{Finding, Status, Verdict};
+use crate::rules::{Area, path_matches};
+
+/// The gap inventory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// The areas of the rules in their order, and at the end [`OTHER`] where gaps lie outside them all.
+    pub areas: Vec<AreaGaps>,
+}
+
+/// One part of the inventory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AreaGaps {
+    /// Its heading.
+    pub name: String,
+    /// What breaks.
+    pub risk: String,
+    /// Its gaps: paths in the order of the rules, then by line; one per line.
+    pub gaps: Vec<Gap>,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// Relative to the audited root.
+    pub file: String,
+    /// Where the statement starts.
+    pub line: u32,
+}
+
+/// The heading of gaps that lie in no area.
+pub const OTHER: &str = "Other";
+
+const OTHER_RISK: &str = "these statements run without a tenant under forced RLS.";
+
+impl Inventory {
+    /// Sorts the gaps into the areas.
+    #[must_use]
+    pub fn of(verdict: &Verdict, areas: &[Area]) -> Self {
+        let mut sorted: Vec<Vec<(usize, Gap)>> = vec![Vec::new(); areas.len() + 1];
+        let gaps = verdict.findings.iter().filter(|finding| is_gap(finding));
+        for finding in gaps {
+            let file = verdict.file(finding.place.file);
+            let gap = Gap { file: file.path.clone(), line: file.line(finding.place.span.start) };
+            let (area, path) = position(areas, &gap.file).unwrap_or((areas.len(), 0));
+            sorted[area].push((path, gap));
+        }
+        let headings = areas.iter().map(|area| (area.name.as_str(), area.risk.as_str())).chain([(OTHER, OTHER_RISK)]);
+        let areas = headings.zip(sorted).map(|((name, risk), mut gaps)| {
+            gaps.sort();
+            gaps.dedup();
+            let gaps = gaps.into_iter().map(|(_, gap)| gap).collect();
+            AreaGaps { name: name.to_owned(), risk: risk.to_owned(), gaps }
+        });
+        Self { areas: areas.filter(|area| area.name != OTHER || !area.gaps.is_empty()).collect() }
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.areas.iter().map(|area| area.gaps.len()).sum()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What the baseline accepts for now is still a gap; what somebody gave a reason for is not.
+fn is_gap(finding: &Finding) -> bool {
+    finding.is_gap && !matches!(finding.status, Status::Allowed(_))
+}
+
+/// The first area that holds a file, and which of its paths does.
+fn position(areas: &[Area], file: &str) -> Option<(usize, usize)> {
+    areas
+        .iter()
+        .enumerate()
+        .find_map(|(area, row)| row.paths.iter().position(|path| path_matches(path, file)).map(|path| (area, path)))
+}
+
+/// The name of the area that holds a file.
+#[must_use]
+pub fn area_of<'a>(areas: &'a [Area], file: &str) -> Option<&'a str> {
+    position(areas, file).map(|(area, _)| areas[area].name.as_str())
+}

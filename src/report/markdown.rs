@@ -1,0 +1,65 @@
+//! The gap inventory as a part of a document, in the words and the order of the plan it comes from.
+
+use std::io::{self, Write};
+
+use crate::inventory::Inventory;
+
+/// Where the generated part of a document starts and ends.
+const START: &str = "<!-- rls-audit: inventory -->";
+const END: &str = "<!-- rls-audit: end of inventory -->";
+
+/// Prints the inventory.
+///
+/// # Errors
+/// Where `out` cannot be written.
+pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "## Gap inventory")?;
+    let areas = inventory.areas.iter().filter(|area| !area.gaps.is_empty());
+    for area in areas {
+        writeln!(out, "\n### {}\n", area.name)?;
+        for gap in &area.gaps {
+            writeln!(out, "- `{}:{}`", gap.file, gap.line)?;
+        }
+        writeln!(out, "\nRisk: {}", area.risk)?;
+    }
+    if inventory.is_empty() {
+        writeln!(out, "\nNo statement runs outside a tenant scope.")?;
+    }
+    Ok(())
+}
+
+/// Puts the inventory between the marks of a document, or at its end where it has none. All other text stays.
+#[must_use]
+pub fn update(document: &str, inventory: &str) -> String {
+    let part = format!("{START}\n{}\n{END}", inventory.trim_end());
+    let marked = document.find(START).and_then(|start| {
+        let end = start + document[start..].find(END)?;
+        Some((&document[..start], &document[end + END.len()..]))
+    });
+    match marked {
+        Some((before, after)) => format!("{before}{part}{after}"),
+        None if document.trim().is_empty() => format!("{part}\n"),
+        None => format!("{}\n\n{part}\n", document.trim_end()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{END, START, update};
+
+    #[test]
+    fn only_the_marked_part_changes() {
+        let document = format!("# Plan\n\nBy hand.\n\n{START}\nold\n{END}\n\n## Notes\n");
+        let updated = update(&document, "## Gap inventory\n");
+        assert_eq!(updated, format!("# Plan\n\nBy hand.\n\n{START}\n## Gap inventory\n{END}\n\n## Notes\n"));
+        assert_eq!(update(&updated, "## Gap inventory\n"), updated);
+    }
+
+    #[test]
+    fn a_document_without_marks_gets_them_once() {
+        let once = update("# Plan\n", "new");
+        assert!(once.starts_with("# Plan\n\n"));
+        assert_eq!(update(&once, "new"), once);
+        assert_eq!(once.matches(START).count(), 1);
+    }
+}
