@@ -1,6 +1,5 @@
 //! How a scope is opened, and whether it is tried again.
 
-use std::fmt;
 use std::time::Duration;
 
 /// How much a scope sees of what others commit meanwhile.
@@ -105,29 +104,18 @@ impl ScopeOptions {
         }
     }
 
-    /// The settings of the transaction, as more columns of the statement that binds the tenant.
-    pub(crate) fn settings(&self) -> impl fmt::Display + '_ {
-        Settings(self)
-    }
-}
-
-struct Settings<'a>(&'a ScopeOptions);
-
-impl fmt::Display for Settings<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The settings of the transaction.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, String)> {
         let timeouts = [
-            ("statement_timeout", self.0.statement_timeout),
-            ("lock_timeout", self.0.lock_timeout),
-            ("idle_in_transaction_session_timeout", self.0.idle_timeout),
+            ("statement_timeout", self.statement_timeout),
+            ("lock_timeout", self.lock_timeout),
+            ("idle_in_transaction_session_timeout", self.idle_timeout),
         ];
-        for (name, timeout) in timeouts {
-            if let Some(timeout) = timeout {
-                // Zero would switch the timeout off, which is the opposite of a very short one.
-                let milliseconds = timeout.as_millis().clamp(1, i32::MAX as u128);
-                write!(f, ",set_config('{name}','{milliseconds}',true)")?;
-            }
-        }
-        Ok(())
+        timeouts.into_iter().filter_map(|(name, timeout)| {
+            // Zero would switch the timeout off, which is the opposite of a very short one.
+            let milliseconds = timeout?.as_millis().clamp(1, i32::MAX as u128);
+            Some((name, milliseconds.to_string()))
+        })
     }
 }
 
@@ -188,6 +176,6 @@ mod tests {
     #[test]
     fn a_timeout_below_a_millisecond_is_not_switched_off() {
         let options = ScopeOptions::new().statement_timeout(Duration::from_micros(1));
-        assert_eq!(options.settings().to_string(), ",set_config('statement_timeout','1',true)");
+        assert_eq!(options.settings().collect::<Vec<_>>(), [("statement_timeout", "1".to_owned())]);
     }
 }

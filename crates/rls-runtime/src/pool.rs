@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 
 use crate::error::Error;
-use crate::role::{RoleProblems, find_role_problems, server_is_local};
+use crate::role::{Inspected, RoleProblems, inspect_role};
 
 /// A pool of connections that are only ever used in a tenant's scope.
 ///
@@ -28,6 +28,8 @@ pub struct RlsPool {
 struct Shared {
     pool: PgPool,
     tenant_setting: Arc<str>,
+    /// The role that every statement must run as.
+    role: Arc<str>,
     unnamed_statements: bool,
 }
 
@@ -105,6 +107,10 @@ impl RlsPool {
 
     pub(crate) fn tenant_setting_shared(&self) -> &Arc<str> {
         &self.shared.tenant_setting
+    }
+
+    pub(crate) fn role(&self) -> &Arc<str> {
+        &self.shared.role
     }
 
     pub(crate) fn unnamed_statements(&self) -> bool {
@@ -203,35 +209,31 @@ impl RlsPoolOptions {
                 format!("`{}` is no name for a tenant setting, use one such as `app.tenant_id`", self.tenant_setting);
             return Err(Error::Configuration(message));
         }
-        self.check_role(&options).await?;
+        let role = self.check_role(&options).await?;
         let shared = Shared {
             pool: self.pool.connect_lazy_with(options),
             tenant_setting: self.tenant_setting.into(),
+            role: role.into(),
             unnamed_statements: self.unnamed_statements,
         };
         Ok(RlsPool { shared: Arc::new(shared) })
     }
 
-    /// On a connection of its own, so that the pool starts without a history.
-    async fn check_role(&self, options: &PgConnectOptions) -> Result<(), Error> {
+    /// On a connection of its own, so that the pool starts without a history. Returns the role.
+    async fn check_role(&self, options: &PgConnectOptions) -> Result<String, Error> {
         let mut connection = options.connect().await.map_err(Error::Unavailable)?;
-        let problems = find_role_problems(&mut connection, &self.tenant_setting, &self.tenant_column)
-            .await
-            .map_err(Error::Unavailable)?;
-        let tolerated = match self.role_check {
-            RoleCheck::Refuse => false,
-            RoleCheck::WarnInLocalDevelopment => {
-                cfg!(debug_assertions) || server_is_local(&mut connection).await.map_err(Error::Unavailable)?
-            }
-        };
+        let server = inspect_role(&mut connection, &self.tenant_setting, &self.tenant_column).await;
+        let Inspected { role, problems, server_is_local } = server.map_err(Error::Unavailable)?;
         connection.close().await.ok();
+        let tolerated =
+            self.role_check == RoleCheck::WarnInLocalDevelopment && (cfg!(debug_assertions) || server_is_local);
         if problems.is_empty() {
-            return Ok(());
+            return Ok(role);
         }
         let refused = RoleProblems { problems };
         if tolerated {
             tracing::warn!("{refused}; accepted for local development only");
-            return Ok(());
+            return Ok(role);
         }
         Err(Error::RoleRefused(refused))
     }

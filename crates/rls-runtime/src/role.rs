@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 /// One way for the role to get past the policies, and the way to close it.
@@ -119,33 +120,39 @@ UNION ALL
 SELECT 'bound', session_user::text, $1, current_setting($1, true) WHERE current_setting($1, true) <> ''
 ORDER BY kind, who, what";
 
+/// Who the pool is, and where. A server on a Unix socket or a loopback address is local.
+const WHO_AND_WHERE: &str = "
+SELECT current_user::text AS role,
+       coalesce(inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1', true) AS server_is_local";
+
+/// What a pool wants to know before it hands out scopes.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    pub(crate) role: String,
+    pub(crate) problems: Vec<RoleProblem>,
+    pub(crate) server_is_local: bool,
+}
+
 // rls-audit: allow(RLS001, reason = "reads the system catalogs only")
-pub(crate) async fn find_role_problems(
+pub(crate) async fn inspect_role(
     connection: &mut PgConnection,
     tenant_setting: &str,
     tenant_column: &str,
-) -> Result<Vec<RoleProblem>, sqlx::Error> {
-    let rows =
+) -> Result<Inspected, sqlx::Error> {
+    let server = sqlx::query(WHO_AND_WHERE).persistent(false).fetch_one(&mut *connection).await?;
+    let found =
         sqlx::query(CHECK).persistent(false).bind(tenant_setting).bind(tenant_column).fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| {
-            let text = |column: &str| row.try_get::<String, _>(column);
-            let (who, what, extra) = (text("who")?, text("what")?, text("extra")?);
-            Ok(match text("kind")?.as_str() {
-                "attribute" => RoleProblem::Attribute { role: who, attribute: what },
-                "becomes" => RoleProblem::CanBecome { role: who, becomes: what, attribute: extra },
-                "owns" => RoleProblem::OwnsUnforced { owner: who, table: what },
-                _ => RoleProblem::StartsBound { role: who, setting: what, value: extra },
-            })
-        })
-        .collect()
+    let problems = found.iter().map(read_problem).collect::<Result<_, _>>()?;
+    Ok(Inspected { role: server.try_get("role")?, problems, server_is_local: server.try_get("server_is_local")? })
 }
 
-/// Whether the server is on this machine, as it is for local development.
-// rls-audit: allow(RLS001, reason = "asks for the server's address only")
-pub(crate) async fn server_is_local(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT coalesce(inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1', true)")
-        .persistent(false)
-        .fetch_one(connection)
-        .await
+fn read_problem(row: &PgRow) -> Result<RoleProblem, sqlx::Error> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let (who, what, extra) = (text("who")?, text("what")?, text("extra")?);
+    Ok(match text("kind")?.as_str() {
+        "attribute" => RoleProblem::Attribute { role: who, attribute: what },
+        "becomes" => RoleProblem::CanBecome { role: who, becomes: what, attribute: extra },
+        "owns" => RoleProblem::OwnsUnforced { owner: who, table: what },
+        _ => RoleProblem::StartsBound { role: who, setting: what, value: extra },
+    })
 }

@@ -20,15 +20,16 @@ use crate::tenant::TenantId;
 /// Starts and ends what the server says about a scope that is no longer its own.
 const REPORT: (&str, &str) = ("rls-runtime|", "|end");
 
+/// Which transaction the scope is in: the setting is lost with the transaction.
+const MARK: &str = "rls_runtime.scope";
+
 /// The tenant, as it is bound for one transaction.
 #[derive(Debug, Clone)]
 pub(crate) struct Binding {
     setting: Arc<str>,
     pub(crate) tenant: TenantId,
-    /// Lost with the transaction, so that another one cannot pass for it.
+    role: Arc<str>,
     mark: u64,
-    /// Whether somebody between us and the server hands its sessions around.
-    pooler: bool,
 }
 
 /// A statement that failed.
@@ -54,48 +55,46 @@ pub(crate) struct Session {
 impl Binding {
     pub(crate) fn new(pool: &RlsPool, tenant: TenantId) -> Binding {
         static MARKS: AtomicU64 = AtomicU64::new(1);
-        Binding {
-            setting: Arc::clone(pool.tenant_setting_shared()),
-            tenant,
-            mark: MARKS.fetch_add(1, Ordering::Relaxed),
-            pooler: pool.unnamed_statements(),
-        }
+        let mark = MARKS.fetch_add(1, Ordering::Relaxed);
+        let (setting, role) = (Arc::clone(pool.tenant_setting_shared()), Arc::clone(pool.role()));
+        Binding { setting, tenant, role, mark }
     }
 
-    /// Bound by a query and not by `SET LOCAL`: after a query the transaction's modes are settled, so that a closure cannot undo `READ ONLY`.
     fn begin_sql(&self, options: &ScopeOptions) -> String {
         let Binding { setting, tenant, mark, .. } = self;
-        let (modes, settings) = (options.begin_modes(), options.settings());
-        format!(
-            "BEGIN{modes};SELECT pg_catalog.set_config('{setting}','{tenant}',true),\
-             pg_catalog.set_config('rls_runtime.scope','{mark}/'||current_user,true){settings}"
-        )
-    }
-
-    /// Fails, and so skips what follows in the message, unless the transaction, the tenant and the role are still the scope's own.
-    fn check_sql(&self) -> String {
-        let Binding { setting, tenant, mark, .. } = self;
-        let (start, end) = REPORT;
-        format!(
-            "SELECT CASE WHEN pg_catalog.current_setting('{setting}',true)='{tenant}' \
-             AND pg_catalog.current_setting('rls_runtime.scope',true)='{mark}/'||current_user THEN 1 \
-             ELSE (pg_catalog.concat('{start}',pg_catalog.current_setting('rls_runtime.scope',true),'|',\
-             pg_catalog.current_setting('{setting}',true),'|',current_user,'{end}'))::int END"
-        )
-    }
-
-    /// Asks what the transaction left behind on the session: temporary tables, open cursors, a tenant.
-    fn residue_sql(&self) -> String {
-        let setting = &self.setting;
-        let ask = format!(
-            "SELECT pg_catalog.concat(pg_catalog.pg_my_temp_schema()<>0 OR EXISTS(SELECT FROM pg_catalog.pg_cursor()),'|',\
-             pg_catalog.current_setting('{setting}',true))"
-        );
-        match self.pooler {
-            // The next message may reach another session, and closing our connection does not close the server's.
-            true => format!("{ask};CLOSE ALL;DISCARD TEMP;RESET {setting}"),
-            false => ask,
+        let modes = options.begin_modes();
+        let mut sql = format!("BEGIN{modes};");
+        let own = [(&**setting, tenant.to_string()), (MARK, mark.to_string())];
+        let settings = own.into_iter().chain(options.settings());
+        if modes.is_empty() {
+            settings.for_each(|(name, value)| sql.push_str(&format!("SET LOCAL {name}='{value}';")));
+        } else {
+            // After a query the modes of the transaction are settled, so that no closure can undo them.
+            let columns: Vec<_> =
+                settings.map(|(name, value)| format!("set_config('{name}','{value}',true)")).collect();
+            sql.push_str(&format!("SELECT {}", columns.join(",")));
         }
+        sql
+    }
+
+    /// Fails, and so skips what follows in the message, unless the tenant, the transaction and the role are still the scope's own.
+    fn check_sql(&self) -> String {
+        let Binding { setting, tenant, role, mark } = self;
+        let (start, end) = REPORT;
+        let role = role.replace('\\', "\\\\").replace('\'', "''");
+        format!(
+            "SELECT pg_catalog.replace(pg_catalog.concat('{start}',pg_catalog.current_setting('{setting}',true),'|',\
+             pg_catalog.current_setting('{MARK}',true),'|',current_user,'{end}'),\
+             E'{start}{tenant}|{mark}|{role}{end}','1')::pg_catalog.int4"
+        )
+    }
+
+    /// Says whether a tenant is left on the session, and leaves nothing else there: no value, no open cursor, no temporary table.
+    ///
+    /// These are commands and not queries because commands need no planner; together they cost a few microseconds.
+    fn tidy_sql(&self) -> String {
+        let setting = &self.setting;
+        format!("SHOW {setting};RESET {setting};CLOSE ALL;DISCARD TEMP")
     }
 
     /// Reads what `check_sql` reports.
@@ -103,12 +102,11 @@ impl Binding {
         let (_, report) = message.split_once(REPORT.0)?;
         let (report, _) = report.rsplit_once(REPORT.1)?;
         let mut fields = report.splitn(3, '|');
-        let (scope, found, role) = (fields.next()?, fields.next()?, fields.next()?);
+        let (found, mark, role) = (fields.next()?, fields.next()?, fields.next()?);
         let tenant = self.tenant;
-        let (mark, role_at_start) = scope.split_once('/').unwrap_or_default();
         Some(if mark != self.mark.to_string() {
             Error::EndedEarly { tenant }
-        } else if role != role_at_start {
+        } else if role != &*self.role {
             Error::RoleChanged { tenant, found: role.to_owned() }
         } else {
             Error::TenantChanged { expected: tenant, found: found.to_owned() }
@@ -171,13 +169,13 @@ impl Session {
             return Err(self.swallowed());
         }
         let back = self.pending_rollback.map(|savepoint| rollback_to(savepoint) + ";").unwrap_or_default();
-        let (check, residue) = (self.binding.check_sql(), self.binding.residue_sql());
+        let (check, tidy) = (self.binding.check_sql(), self.binding.tidy_sql());
         let statements_before_commit = if back.is_empty() { 1 } else { 2 };
-        let sent = exchange(self.connection()?, format!("{back}{check};COMMIT;{residue}")).await;
+        let sent = exchange(self.connection()?, format!("{back}{check};COMMIT;{tidy}")).await;
         let committed = sent.done > statements_before_commit;
         let commit_was_reached = sent.done == statements_before_commit;
         let Some(error) = sent.error else {
-            return self.put_back(sent.last).await;
+            return self.put_back(sent.last);
         };
         if committed {
             tracing::warn!(%error, "connection lost after the commit");
@@ -206,10 +204,10 @@ impl Session {
     pub(crate) async fn rollback(mut self) -> Result<(), Error> {
         let nothing_failed = self.failure.is_none() && self.pending_rollback.is_none();
         if nothing_failed {
-            let (check, residue) = (self.binding.check_sql(), self.binding.residue_sql());
-            let sent = exchange(self.connection()?, format!("{check};ROLLBACK;{residue}")).await;
+            let (check, tidy) = (self.binding.check_sql(), self.binding.tidy_sql());
+            let sent = exchange(self.connection()?, format!("{check};ROLLBACK;{tidy}")).await;
             return match sent.error {
-                None => self.put_back(sent.last).await,
+                None => self.put_back(sent.last),
                 Some(error) => match self.binding.explain(&error.to_string()) {
                     Some(ended @ Error::EndedEarly { .. }) => Err(ended),
                     // Rolled back by closing the connection.
@@ -226,34 +224,30 @@ impl Session {
         if self.lost {
             return;
         }
-        let residue = self.binding.residue_sql();
+        let tidy = self.binding.tidy_sql();
         let Ok(connection) = self.connection() else {
             return;
         };
-        let sent = exchange(connection, format!("ROLLBACK;{residue}")).await;
+        let sent = exchange(connection, format!("ROLLBACK;{tidy}")).await;
         if sent.error.is_none()
-            && let Err(error) = self.put_back(sent.last).await
+            && let Err(error) = self.put_back(sent.last)
         {
             tracing::error!(%error, "scope ended badly");
         }
     }
 
-    /// Give the connection back to the pool once nothing of the tenant is left on it.
-    async fn put_back(mut self, residue: Option<String>) -> Result<(), Error> {
-        let residue = residue.unwrap_or_default();
-        let (objects_left, found) = residue.split_once('|').unwrap_or(("t", ""));
-        if !found.is_empty() {
-            return Err(Error::SessionBound { tenant: self.binding.tenant, found: found.to_owned() });
-        }
-        let must_tidy = objects_left == "t" && !self.binding.pooler;
-        if must_tidy {
-            let tidied = exchange(self.connection()?, "CLOSE ALL;DISCARD TEMP".to_owned()).await;
-            if tidied.error.is_some() {
-                return Ok(());
+    /// Give the connection back to the pool, if no tenant was left on it.
+    fn put_back(mut self, left: Option<String>) -> Result<(), Error> {
+        match left.as_deref() {
+            Some("") => {
+                drop(self.connection.take());
+                Ok(())
+            }
+            found => {
+                let found = found.unwrap_or_default().to_owned();
+                Err(Error::SessionBound { tenant: self.binding.tenant, found })
             }
         }
-        drop(self.connection.take());
-        Ok(())
     }
 
     fn swallowed(&self) -> Error {

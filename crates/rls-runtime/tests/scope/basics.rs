@@ -225,7 +225,7 @@ async fn isolation_is_proven_and_its_lack_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scope_costs_no_round_trip() {
     let db = database().await;
-    let proxy = DelayProxy::start(&db.cluster().socket_path(), Duration::from_millis(2));
+    let proxy = DelayProxy::start(&db.cluster().socket_path(), Duration::from_millis(2), None);
     let pool = RlsPoolOptions::new().max_connections(1).connect_with(proxy.route(db.runtime_options())).await;
     let pool = pool.expect("connects");
     let read_one = async || {

@@ -65,7 +65,7 @@ async fn assert_no_transaction_is_left(db: &TestDb) {
 
 async fn cancel_everywhere(warm: bool) {
     let db = database().await;
-    let proxy = DelayProxy::start(&db.cluster().socket_path(), ROUND_TRIP);
+    let proxy = DelayProxy::start(&db.cluster().socket_path(), ROUND_TRIP, None);
     let points = CANCEL_POINTS.map(|point| {
         let (db, proxy) = (&db, &proxy);
         async move {
@@ -102,7 +102,7 @@ async fn a_scope_cancelled_while_it_prepares_leaks_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_cancelled_within_the_scope_leaves_it_whole() {
     let db = database().await;
-    let proxy = DelayProxy::start(&db.cluster().socket_path(), ROUND_TRIP);
+    let proxy = DelayProxy::start(&db.cluster().socket_path(), ROUND_TRIP, None);
     let points = (1..=60).step_by(3).map(|point: u64| {
         let (db, proxy) = (&db, &proxy);
         async move {

@@ -94,10 +94,9 @@ async fn an_idle_connection_that_died_is_replaced_without_an_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_cut_during_the_commit_leaves_the_outcome_open() {
     let db = database().await;
-    let proxy = DelayProxy::start(&db.cluster().socket_path(), Duration::from_millis(2));
+    let proxy = DelayProxy::start(&db.cluster().socket_path(), Duration::from_millis(2), Some(";COMMIT;"));
     let pool = RlsPoolOptions::new().max_connections(1).connect_with(proxy.route(db.runtime_options())).await;
     let pool = pool.expect("connects");
-    proxy.cut_at(";COMMIT;");
     let cut = with_tenant(&pool, TENANT_A, async |mut tx| insert(&mut tx, 10).await).await;
     assert!(matches!(cut, Err(Failed::Scope(Error::OutcomeUnknown(_)))), "{cut:?}");
     let now = ids(&pool).await;

@@ -7,4 +7,5 @@ mod basics;
 mod cancel;
 mod lost;
 mod misuse;
+mod role;
 mod soak;

@@ -22,13 +22,15 @@ struct Shared {
     server: PathBuf,
     one_way: Duration,
     round_trips: AtomicU64,
-    /// Cut the connection that sends this, after the server has got it and before the client hears of it.
+    /// Emptied by the first cut.
     cut_at: Mutex<Option<Vec<u8>>>,
 }
 
 impl DelayProxy {
     /// A proxy in front of the server's socket whose round trip takes this long.
-    pub fn start(server: &Path, round_trip: Duration) -> DelayProxy {
+    ///
+    /// The first connection that sends `cut_at` is cut once the server has got it and before the client hears of it.
+    pub fn start(server: &Path, round_trip: Duration, cut_at: Option<&str>) -> DelayProxy {
         let dir = std::env::temp_dir().join(format!("rls-proxy-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir(&dir).expect("a folder for the proxy's socket");
         let listener = UnixListener::bind(dir.join(".s.PGSQL.5432")).expect("the proxy listens");
@@ -36,7 +38,7 @@ impl DelayProxy {
             server: server.to_owned(),
             one_way: round_trip / 2,
             round_trips: AtomicU64::new(0),
-            cut_at: Mutex::new(None),
+            cut_at: Mutex::new(cut_at.map(Vec::from)),
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
@@ -55,11 +57,6 @@ impl DelayProxy {
     /// How often clients have waited for the server so far.
     pub fn round_trips(&self) -> u64 {
         self.shared.round_trips.load(Ordering::SeqCst)
-    }
-
-    /// Cut the next connection that sends this text, once the server has got it.
-    pub fn cut_at(&self, text: &str) {
-        *self.shared.cut_at.lock().expect("no panic holds it") = Some(text.into());
     }
 }
 

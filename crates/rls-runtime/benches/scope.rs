@@ -1,0 +1,152 @@
+//! What a scope costs, beside a bare transaction and beside what people do today.
+//!
+//! `cargo bench -p rls-runtime --bench scope` prints ratios; `RLS_BENCH_ROUNDS` sets how many rounds, 15 unless told.
+//! Each round runs every shape once, so that a slow moment of the machine meets them all.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use rls_runtime::testing::{TENANT_A, TestDb};
+use rls_runtime::{RlsPool, RlsPoolOptions, with_tenant};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
+
+use support::proxy::DelayProxy;
+
+const PLAIN: &str = "SELECT note FROM plain WHERE tenant_id = $1 AND id = $2";
+const FORCED: &str = "SELECT note FROM orders WHERE tenant_id = $1 AND id = $2";
+const SHAPES: [&str; 4] = ["bare BEGIN; SELECT; COMMIT", "with_tenant", "begin() + set_config", "session hooks"];
+
+struct Pools {
+    bare: PgPool,
+    scoped: RlsPool,
+    hooked: PgPool,
+}
+
+impl Pools {
+    async fn connect(options: PgConnectOptions) -> Pools {
+        let same = || PgPoolOptions::new().max_connections(4).test_before_acquire(false);
+        let hooks = same()
+            .after_connect(|connection, _| Box::pin(bind_session(connection)))
+            .before_acquire(|connection, _| Box::pin(async move { bind_session(connection).await.map(|()| true) }))
+            .after_release(|connection, _| {
+                Box::pin(async move { sqlx::query("RESET app.tenant_id").execute(connection).await.map(|_| true) })
+            });
+        Pools {
+            bare: same().connect_with(options.clone()).await.expect("connects"),
+            scoped: RlsPoolOptions::new().max_connections(4).connect_with(options.clone()).await.expect("connects"),
+            hooked: hooks.connect_with(options).await.expect("connects"),
+        }
+    }
+
+    async fn run(&self, shape: usize) -> sqlx::Result<String> {
+        match shape {
+            0 => {
+                let mut tx = self.bare.begin().await?;
+                let note = sqlx::query_scalar(PLAIN).bind(TENANT_A).bind(2_i64).fetch_one(&mut *tx).await?;
+                tx.commit().await?;
+                Ok(note)
+            }
+            1 => {
+                with_tenant(&self.scoped, TENANT_A, async |mut tx| {
+                    sqlx::query_scalar(FORCED).bind(TENANT_A).bind(2_i64).fetch_one(&mut *tx).await
+                })
+                .await
+            }
+            2 => {
+                let mut tx = self.bare.begin().await?;
+                let bind = "SELECT set_config('app.tenant_id', $1::text, true)";
+                sqlx::query(bind).bind(TENANT_A).execute(&mut *tx).await?;
+                let note = sqlx::query_scalar(FORCED).bind(TENANT_A).bind(2_i64).fetch_one(&mut *tx).await?;
+                tx.commit().await?;
+                Ok(note)
+            }
+            _ => sqlx::query_scalar(FORCED).bind(TENANT_A).bind(2_i64).fetch_one(&self.hooked).await,
+        }
+    }
+}
+
+async fn bind_session(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let bind = "SELECT set_config('app.tenant_id', $1::text, false)";
+    sqlx::query(bind).bind(TENANT_A).execute(connection).await.map(drop)
+}
+
+async fn database() -> TestDb {
+    let db = support::database().await;
+    db.execute(
+        "CREATE TABLE plain (tenant_id uuid NOT NULL, id bigint NOT NULL, note text NOT NULL, PRIMARY KEY (tenant_id, id))",
+    )
+    .await
+    .expect("is valid");
+    for table in ["plain", "orders"] {
+        let rows = format!("INSERT INTO {table} SELECT '{TENANT_A}', n, 'many' FROM generate_series(4, 100000) n");
+        db.execute_as_tenant(TENANT_A, &rows).await.expect("the owner may");
+    }
+    db.execute(&format!("INSERT INTO plain SELECT '{TENANT_A}', n, 'few' FROM generate_series(1, 3) n; ANALYZE"))
+        .await
+        .expect("the owner may");
+    db
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+async fn throughput(pools: &Pools, shape: usize, slice: Duration) -> f64 {
+    let start = Instant::now();
+    let mut done = 0;
+    while start.elapsed() < slice {
+        pools.run(shape).await.expect("reads");
+        done += 1;
+    }
+    f64::from(done) / start.elapsed().as_secs_f64()
+}
+
+async fn compare(link: &str, pools: &Pools, rounds: usize, slice: Duration, round_trips: Option<&DelayProxy>) {
+    let mut rates = vec![Vec::new(); SHAPES.len()];
+    for shape in 0..SHAPES.len() {
+        throughput(pools, shape, slice).await;
+    }
+    for _ in 0..rounds {
+        for (shape, rates) in rates.iter_mut().enumerate() {
+            rates.push(throughput(pools, shape, slice).await);
+        }
+    }
+    println!("\n{link}");
+    println!("{:<28} {:>8} {:>8} {:>12}", "shape", "1/s", "ratio", "round trips");
+    for (shape, name) in SHAPES.iter().enumerate() {
+        let ratios = rates[shape].iter().zip(&rates[0]).map(|(own, bare)| own / bare).collect();
+        let counted = match round_trips {
+            Some(proxy) => format!("{:.1}", count(proxy, pools, shape).await),
+            None => "-".to_owned(),
+        };
+        println!("{name:<28} {:>8.0} {:>8.2} {counted:>12}", median(rates[shape].clone()), median(ratios));
+    }
+}
+
+/// Round trips per run, the pool's pings on release among them.
+async fn count(proxy: &DelayProxy, pools: &Pools, shape: usize) -> f64 {
+    const RUNS: u32 = 50;
+    let before = proxy.round_trips();
+    for _ in 0..RUNS {
+        pools.run(shape).await.expect("reads");
+        // A ping that is under way counts for this run.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    (proxy.round_trips() - before) as f64 / f64::from(RUNS)
+}
+
+#[tokio::main]
+async fn main() {
+    let rounds =
+        std::env::var("RLS_BENCH_ROUNDS").map_or(15, |text| text.parse().expect("RLS_BENCH_ROUNDS is a number"));
+    let db = database().await;
+    let direct = Pools::connect(db.runtime_options()).await;
+    compare("Unix socket", &direct, rounds, Duration::from_millis(200), None).await;
+    let proxy = DelayProxy::start(&db.cluster().socket_path(), Duration::from_millis(1), None);
+    let far = Pools::connect(proxy.route(db.runtime_options())).await;
+    compare("1 ms away", &far, rounds, Duration::from_millis(400), Some(&proxy)).await;
+}
