@@ -18,6 +18,8 @@ pub mod resolve;
 
 pub mod program;
 
+pub mod schema;
+
 pub mod finding;
 
 pub mod lints;
