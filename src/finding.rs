@@ -82,6 +82,36 @@ pub enum Status {
     Baselined,
 }
 
+/// Something that excepts findings, and whether it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// What it is.
+    pub kind: ExceptionKind,
+    /// Where it is written.
+    pub place: Place,
+    /// What it excepts, in its own words: `RLS001`, a function, a path.
+    pub names: String,
+    /// Why; empty where none is given.
+    pub reason: String,
+    /// What is wrong with it beside that, as a lower-case fragment.
+    pub problem: Option<String>,
+    /// Whether it excepted something, or cannot be judged because not everything was read.
+    pub is_used: bool,
+}
+
+/// The kinds of [`Exception`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExceptionKind {
+    /// An allow comment.
+    Allow,
+    /// An `[[exempt]]` row.
+    Exemption,
+    /// A baseline entry.
+    Baseline,
+    /// A row of the scope rules.
+    ScopeRow,
+}
+
 /// A place that was not analysed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BlindSpot {

@@ -1,6 +1,6 @@
 //! A `Program` in, findings in order out: every lint asked once, levels applied, places cut to one line.
 
-use crate::finding::{Finding, Fix, Level};
+use crate::finding::{Exception, Finding, Fix, Level};
 use crate::lints::{Check, LINTS};
 use crate::program::Program;
 use crate::source::{SourceFile, Span};
@@ -14,6 +14,22 @@ pub fn judge(program: &Program, files: &[SourceFile], levels: &[(&'static str, L
     for lint in LINTS {
         if let Check::Program(check) = lint.check {
             findings.extend(check(lint, program));
+        }
+    }
+    finish(findings, files, levels)
+}
+
+/// Asks the lints about what became of every exception.
+#[must_use]
+pub fn judge_exceptions(
+    exceptions: &[Exception],
+    files: &[SourceFile],
+    levels: &[(&'static str, Level)],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for lint in LINTS {
+        if let Check::Exceptions(check) = lint.check {
+            findings.extend(check(lint, exceptions));
         }
     }
     finish(findings, files, levels)
@@ -46,7 +62,8 @@ fn shaped(mut finding: Finding, files: &[SourceFile]) -> Finding {
     for (place, _) in &mut finding.related {
         place.span = first_line(&files[place.file as usize], place.span);
     }
-    if finding.fix.is_none() && file.path.ends_with(".rs") {
+    let can_be_allowed = file.path.ends_with(".rs") && !finding.code.starts_with("RLS9");
+    if finding.fix.is_none() && can_be_allowed {
         finding.fix = Some(allow_fix(&finding, file));
     }
     finding

@@ -8,8 +8,10 @@ mod rls005_session_tenant_setting;
 mod rls006_query_after_scope;
 mod rls007_nested_scope;
 mod rls008_rls_bypass;
+mod rls900_allow_without_reason;
+mod rls901_stale_exception;
 
-use crate::finding::{Finding, Level, Status};
+use crate::finding::{Exception, Finding, Level, Status};
 use crate::program::{Event, Place, Program, Statement};
 
 /// One lint.
@@ -37,7 +39,7 @@ pub enum Check {
     /// The schema that the migrations make.
     Schema,
     /// The list of exceptions.
-    Exceptions,
+    Exceptions(fn(&Lint, &[Exception]) -> Vec<Finding>),
 }
 
 macro_rules! lint {
@@ -129,11 +131,17 @@ pub const LINTS: &[Lint] = &[
     lint!(
         "RLS900",
         "allow-without-reason",
-        Check::Exceptions,
+        Check::Exceptions(rls900_allow_without_reason::check),
         "rls900_allow_without_reason",
         "an allow comment gives no reason"
     ),
-    lint!("RLS901", "stale-exception", Check::Exceptions, "rls901_stale_exception", "an exception matches nothing"),
+    lint!(
+        "RLS901",
+        "stale-exception",
+        Check::Exceptions(rls901_stale_exception::check),
+        "rls901_stale_exception",
+        "an exception matches nothing"
+    ),
 ];
 
 /// The lint with this code or name, in any case, `_` as `-`.

@@ -32,6 +32,8 @@ pub struct Loaded {
 pub struct RulesFile {
     /// Absolute.
     pub path: PathBuf,
+    /// As reports print it: relative to the root where it lies inside.
+    pub shown: String,
     /// Its text.
     pub text: String,
     /// Its rows with their places, for exceptions that match nothing.
@@ -96,9 +98,10 @@ pub fn load(origin: Option<&Origin>, root: &Path) -> Result<Loaded, UserError> {
     })?;
     let (mut own, rows) = read(path, &text, origin)?;
     rebase(&mut own, path, root);
+    let shown = path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
     let merged = merge::extend(shipped, own);
     let rules = merged.clone().try_into().map_err(|error| shipped_is_broken(&error))?;
-    Ok(Loaded { rules, project: Some(RulesFile { path: path.clone(), text, rows }), merged })
+    Ok(Loaded { rules, project: Some(RulesFile { path: path.clone(), shown, text, rows }), merged })
 }
 
 /// Both halves are checked before they are merged, so this is our mistake and no user's.
