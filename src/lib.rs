@@ -15,6 +15,7 @@ pub mod rules;
 pub mod index;
 
 pub mod resolve;
+pub mod parse;
 
 pub mod program;
 

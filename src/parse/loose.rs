@@ -1,0 +1,663 @@
+//! Statements and expressions that the parser does not accept, read as far as they go.
+//!
+//! Structure is kept where it is plain (calls, chains, blocks, closures, branches), every part is first tried as real Rust,
+//! and what means nothing is stepped over one token at a time. Nothing here fails.
+
+use proc_macro2::extra::DelimSpan;
+use proc_macro2::{Ident, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
+use syn::parse::{ParseBuffer, ParseStream};
+use syn::{Attribute, Expr as Syn, Lit, Token, token};
+
+use super::lower::{Lower, name};
+use super::macros::{parsed, parsed_by};
+use super::patterns::member;
+use super::types;
+use crate::facts::{Arm, Block, Closure, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Param, Pat, Stmt, Type};
+use crate::source::Span;
+
+impl Lower<'_> {
+    /// Reads one statement that does not parse. Takes at least one token; `None` for an item and for noise.
+    pub(super) fn loose_stmt(&mut self, input: ParseStream<'_>) -> Option<Stmt> {
+        let start = self.at(input);
+        parsed_by(input, Attribute::parse_outer);
+        if input.peek(Token![super]) && input.peek2(Token![let]) {
+            step(input);
+        }
+        if input.peek(Token![let]) {
+            let stmt = self.loose_let(input);
+            parsed::<Token![;]>(input);
+            self.anchor(Span { start, end: self.at(input).max(start) });
+            return Some(stmt);
+        }
+        if starts_item(input) {
+            let tokens = super::recover::item_tokens(input);
+            self.recover_item(tokens, None);
+            return None;
+        }
+        let Some(value) = self.manual(input, 0) else {
+            step(input);
+            return None;
+        };
+        self.anchor(value.span);
+        Some(if parsed::<Token![;]>(input).is_some() { Stmt::Semi(value) } else { Stmt::Expr(value) })
+    }
+
+    /// Everything up to the end, as expressions; what lies between them is stepped over.
+    pub(super) fn pieces(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
+        let mut pieces = Vec::new();
+        let mut from = 0;
+        while !input.is_empty() {
+            if input.peek(Token![,]) || input.peek(Token![;]) || input.peek(Token![=>]) || input.peek(Token![=]) {
+                step(input);
+                from = 0;
+            } else if input.peek(Token![let]) {
+                let start = self.at(input);
+                let stmt = self.loose_let(input);
+                let span = Span { start, end: self.at(input).max(start) };
+                pieces.push(Expr { span, kind: ExprKind::Block(Block { stmts: vec![stmt] }) });
+            } else {
+                match self.loose_expr(input, &mut from) {
+                    Some(piece) => pieces.push(piece),
+                    None => step(input),
+                }
+            }
+        }
+        pieces
+    }
+
+    /// An expression: as the parser reads it, or else by hand. Takes nothing where it returns `None`.
+    ///
+    /// `from` is where the last failure was; before it, another attempt would fail at the same place.
+    pub(super) fn loose_expr(&mut self, input: ParseStream<'_>, from: &mut u32) -> Option<Expr> {
+        match self.attempt(input, from, |ahead| ahead.parse::<Syn>()) {
+            Some(expr) => Some(self.expr(&expr)),
+            None => self.manual(input, *from),
+        }
+    }
+
+    /// Tries to parse, if there is hope and fuel.
+    fn attempt<T>(
+        &mut self,
+        input: ParseStream<'_>,
+        from: &mut u32,
+        parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+    ) -> Option<T> {
+        let at = self.at(input);
+        if at < *from || self.fuel == 0 || input.is_empty() {
+            return None;
+        }
+        let ahead = input.fork();
+        match parse(&ahead) {
+            Ok(value) if ahead.cursor() != input.cursor() => {
+                input.advance_to(&ahead);
+                Some(value)
+            }
+            Ok(_) => None,
+            Err(error) => {
+                *from = self.places.start(error.span()).max(at + 1);
+                self.fuel = self.fuel.saturating_sub(u64::from(*from - at) + 16);
+                None
+            }
+        }
+    }
+
+    /// `let pat: ty = init else { .. }`, part by part.
+    fn loose_let(&mut self, input: ParseStream<'_>) -> Stmt {
+        step(input);
+        let pat = self.loose_pat(input);
+        let ty = match parsed::<Token![:]>(input) {
+            Some(_) => parsed::<syn::Type>(input).map_or(Type::Infer, |ty| types::ty(&ty)),
+            None => Type::Infer,
+        };
+        while !input.is_empty() && !input.peek(Token![=]) && !input.peek(Token![;]) && !input.peek(Token![let]) {
+            step(input);
+        }
+        let init = if equals(input) { self.loose_expr(input, &mut 0) } else { None };
+        let otherwise = parsed::<Token![else]>(input).and_then(|_| self.loose_block(input)).map(|(_, block)| block);
+        Stmt::Let { pat, ty, init, otherwise }
+    }
+
+    fn loose_pat(&mut self, input: ParseStream<'_>) -> Pat {
+        match parsed_by(input, syn::Pat::parse_multi_with_leading_vert) {
+            Some(pat) => self.pat(&pat),
+            None => Pat::Wild,
+        }
+    }
+
+    /// An operand, and with operators behind it their operands, flat.
+    fn manual(&mut self, input: ParseStream<'_>, from: u32) -> Option<Expr> {
+        let mut from = from;
+        let mut operands = vec![self.operand(input, from)?];
+        loop {
+            if equals(input) {
+                let Some(right) = self.loose_expr(input, &mut from) else { break };
+                let left = flat(operands);
+                let span = left.span.to(right.span);
+                return Some(Expr { span, kind: ExprKind::Assign(Box::new(left), Box::new(right)) });
+            }
+            if input.peek(Token![as]) {
+                step(input);
+                let ty = parsed_by(input, syn::Type::without_plus).map_or(Type::Other, |ty| types::ty(&ty));
+                let value = flat(std::mem::take(&mut operands));
+                operands.push(Expr { span: value.span, kind: ExprKind::Cast(Box::new(value), ty) });
+            } else if operator(input) {
+                operands.extend(self.operand(input, from));
+            } else {
+                break;
+            }
+        }
+        Some(flat(operands))
+    }
+
+    fn operand(&mut self, input: ParseStream<'_>, from: u32) -> Option<Expr> {
+        let start = self.at(input);
+        if input.peek(Token![&]) || input.peek(Token![&&]) {
+            step(input);
+            parsed::<Token![mut]>(input);
+            return Some(self.wrapped(input, start, ExprKind::Ref, from));
+        }
+        if input.peek(Token![*]) {
+            step(input);
+            return Some(self.wrapped(input, start, ExprKind::Deref, from));
+        }
+        if (input.peek(Token![!]) || input.peek(Token![-])) && !input.peek(Token![->]) {
+            step(input);
+            return Some(self.wrapped(input, start, |operand| ExprKind::Other(vec![*operand]), from));
+        }
+        let root = self.root(input)?;
+        Some(self.postfix(input, root, start))
+    }
+
+    fn wrapped(
+        &mut self,
+        input: ParseStream<'_>,
+        start: u32,
+        kind: impl FnOnce(Box<Expr>) -> ExprKind,
+        from: u32,
+    ) -> Expr {
+        match self.operand(input, from) {
+            Some(operand) => Expr { span: Span { start, end: operand.span.end }, kind: kind(Box::new(operand)) },
+            None => Expr { span: Span { start, end: start + 1 }, kind: ExprKind::Other(Vec::new()) },
+        }
+    }
+
+    /// What a chain can start with.
+    fn root(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        if let Some(lit) = parsed::<Lit>(input) {
+            return Some(self.lit(&lit));
+        }
+        if let Ok((span, content)) = parens(input) {
+            let mut values = self.arguments(&content);
+            let kind = match values.len() {
+                1 => values.remove(0).kind,
+                _ => ExprKind::Tuple(values),
+            };
+            return Some(Expr { span: self.delimited(span), kind });
+        }
+        if let Ok((span, content)) = brackets(input) {
+            return Some(Expr { span: self.delimited(span), kind: ExprKind::Array(self.arguments(&content)) });
+        }
+        if let Some((span, block)) = self.loose_block(input) {
+            return Some(Expr { span, kind: ExprKind::Block(block) });
+        }
+        self.keyword(input).or_else(|| self.path_root(input))
+    }
+
+    /// Closures, blocks and branches.
+    fn keyword(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        let start = self.at(input);
+        let modified = modifiers(input);
+        step_by(input, modified.tokens);
+        if input.peek(Token![|]) || input.peek(Token![||]) {
+            return Some(self.loose_closure(input, start, &modified));
+        }
+        if modified.any
+            && let Some((span, block)) = self.loose_block(input)
+        {
+            let kind = if modified.is_async { ExprKind::Async(block) } else { ExprKind::Block(block) };
+            return Some(Expr { span: Span { start, end: span.end }, kind });
+        }
+        let ident = input.cursor().ident().map(|(ident, _)| ident.to_string())?;
+        match ident.as_str() {
+            "if" => Some(self.loose_if(input)),
+            "match" => self.loose_match(input),
+            "while" => {
+                step(input);
+                let cond = self.condition(input);
+                let (span, block) = self.loose_block(input).unwrap_or((cond.span, Block::default()));
+                Some(Expr { span: Span { start, end: span.end }, kind: ExprKind::Loop(Some(Box::new(cond)), block) })
+            }
+            "for" => Some(self.loose_for(input)),
+            "loop" => {
+                step(input);
+                let (span, block) = self.loose_block(input)?;
+                Some(Expr { span: Span { start, end: span.end }, kind: ExprKind::Loop(None, block) })
+            }
+            "return" | "break" | "yield" | "become" | "do" => {
+                step_by(input, if ident == "do" { 2 } else { 1 });
+                let value = self.loose_expr(input, &mut 0).map(Box::new);
+                let end = value.as_ref().map_or(start, |value| value.span.end);
+                let kind = if ident == "break" { ExprKind::Break(value) } else { ExprKind::Return(value) };
+                Some(Expr { span: Span { start, end }, kind })
+            }
+            _ => None,
+        }
+    }
+
+    fn loose_closure(&mut self, input: ParseStream<'_>, start: u32, modified: &Modifiers) -> Expr {
+        let mut params = Vec::new();
+        if parsed::<Token![||]>(input).is_none() {
+            step(input);
+            while !input.is_empty() && !input.peek(Token![|]) {
+                match parsed_by(input, syn::Pat::parse_single) {
+                    Some(pat) => {
+                        let ty = parsed::<Token![:]>(input).and_then(|_| parsed::<syn::Type>(input));
+                        let ty = ty.map_or(Type::Infer, |ty| types::ty(&ty));
+                        params.push(Param { pat: self.pat(&pat), ty });
+                    }
+                    None => step(input),
+                }
+                parsed::<Token![,]>(input);
+            }
+            parsed::<Token![|]>(input);
+        }
+        if parsed::<Token![->]>(input).is_some() {
+            parsed::<syn::Type>(input);
+        }
+        let empty = Expr { span: Span { start, end: start + 1 }, kind: ExprKind::Other(Vec::new()) };
+        let body = self.loose_expr(input, &mut 0).unwrap_or(empty);
+        let span = Span { start, end: body.span.end };
+        let closure = Closure { params, body, is_async: modified.is_async, is_move: modified.is_move };
+        Expr { span, kind: ExprKind::Closure(Box::new(closure)) }
+    }
+
+    fn loose_if(&mut self, input: ParseStream<'_>) -> Expr {
+        let start = self.at(input);
+        step(input);
+        let cond = self.condition(input);
+        let (mut span, then) = self.loose_block(input).unwrap_or((cond.span, Block::default()));
+        let mut otherwise = None;
+        if parsed::<Token![else]>(input).is_some() {
+            let value = if input.peek(Token![if]) {
+                Some(self.loose_if(input))
+            } else {
+                self.loose_block(input).map(|(span, block)| Expr { span, kind: ExprKind::Block(block) })
+            };
+            span = value.as_ref().map_or(span, |value| value.span);
+            otherwise = value.map(Box::new);
+        }
+        Expr { span: Span { start, end: span.end }, kind: ExprKind::If(Box::new(cond), then, otherwise) }
+    }
+
+    /// What stands between `if`, `while`, `match` or `in` and its block.
+    fn condition(&mut self, input: ParseStream<'_>) -> Expr {
+        let start = self.at(input);
+        if let Some(cond) = self.attempt(input, &mut 0, Syn::parse_without_eager_brace) {
+            return self.expr(&cond);
+        }
+        let mut parts = Vec::new();
+        while !input.is_empty() && !input.peek(token::Brace) && !input.peek(Token![;]) && !input.peek(Token![=>]) {
+            if input.peek(Token![let]) {
+                step(input);
+                let pat = self.loose_pat(input);
+                equals(input);
+                if let Some(value) = self.attempt(input, &mut 0, Syn::parse_without_eager_brace) {
+                    let value = self.expr(&value);
+                    parts.push(Expr { span: value.span, kind: ExprKind::Let(pat, Box::new(value)) });
+                }
+            } else if let Some(part) = self.operand(input, 0) {
+                parts.push(part);
+            } else {
+                step(input);
+            }
+        }
+        match parts.len() {
+            0 => Expr { span: Span { start, end: start }, kind: ExprKind::Other(Vec::new()) },
+            _ => flat(parts),
+        }
+    }
+
+    fn loose_for(&mut self, input: ParseStream<'_>) -> Expr {
+        let start = self.at(input);
+        step(input);
+        let pat = self.loose_pat(input);
+        parsed::<Token![in]>(input);
+        let iter = self.condition(input);
+        let (span, block) = self.loose_block(input).unwrap_or((iter.span, Block::default()));
+        Expr { span: Span { start, end: span.end }, kind: ExprKind::For(pat, Box::new(iter), block) }
+    }
+
+    fn loose_match(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        let start = self.at(input);
+        step(input);
+        let scrutinee = Box::new(self.condition(input));
+        let (span, content) = braces(input).ok()?;
+        let arms = self.loose_arms(&content);
+        Some(Expr { span: Span { start, end: self.delimited(span).end }, kind: ExprKind::Match(scrutinee, arms) })
+    }
+
+    fn loose_arms(&mut self, input: ParseStream<'_>) -> Vec<Arm> {
+        let mut arms = Vec::new();
+        while !input.is_empty() {
+            parsed_by(input, Attribute::parse_outer);
+            self.guards.clear();
+            let pat = self.loose_pat(input);
+            let guard = match parsed::<Token![if]>(input) {
+                Some(_) => Some(self.condition(input)),
+                None => self.take_guards(),
+            };
+            while !input.is_empty() && !input.peek(Token![=>]) {
+                step(input);
+            }
+            parsed::<Token![=>]>(input);
+            if let Some(body) = self.arm_body(input) {
+                self.anchor(body.span);
+                arms.push(Arm { pat, guard, body });
+            }
+            while !input.is_empty() && parsed::<Token![,]>(input).is_none() && !starts_arm(input) {
+                step(input);
+            }
+        }
+        arms
+    }
+
+    /// The body of an arm: a block ends it, whatever follows.
+    pub(super) fn arm_body(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        match self.attempt(input, &mut 0, Syn::parse_with_earlier_boundary_rule) {
+            Some(body) => Some(self.expr(&body)),
+            None if input.peek(token::Brace) => {
+                self.loose_block(input).map(|(span, block)| Expr { span, kind: ExprKind::Block(block) })
+            }
+            None => self.manual(input, 0),
+        }
+    }
+
+    /// A path, with a macro's or a call's arguments or a literal's fields behind it.
+    fn path_root(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        let mut path = match parsed::<syn::ExprPath>(input) {
+            Some(path) => self.path_expr(&path),
+            None => {
+                let ident = parsed_by(input, Ident::parse_any)?;
+                super::macros::name_expr(name(&ident), self.places.span(ident.span()))
+            }
+        };
+        let start = path.span.start;
+        if input.peek(Token![!]) && !input.peek(Token![!=]) {
+            let ahead = input.fork();
+            step(&ahead);
+            if let Some(TokenTree::Group(group)) = parsed::<TokenTree>(&ahead) {
+                input.advance_to(&ahead);
+                let ExprKind::Path(path) = path.kind else { return None };
+                let (args, form) = self.macro_args(group.stream());
+                let span = Span { start, end: self.places.end(group.span_close()) };
+                return Some(Expr { span, kind: ExprKind::Macro(MacroCall { path, args, form }) });
+            }
+        }
+        if let Ok((delimiters, content)) = parens(input) {
+            let span = Span { start, end: self.delimited(delimiters).end };
+            return Some(Expr { span, kind: ExprKind::Call(Box::new(path), self.arguments(&content)) });
+        }
+        if input.peek(token::Brace)
+            && let ExprKind::Path(type_path) = &path.kind
+            && type_path.last().starts_with(char::is_uppercase)
+            && let Ok((delimiters, content)) = braces(input)
+        {
+            let fields = self.loose_fields(&content);
+            path.span.end = self.delimited(delimiters).end;
+            path.kind = ExprKind::Struct(type_path.clone(), fields, None);
+        }
+        Some(path)
+    }
+
+    fn loose_fields(&mut self, input: ParseStream<'_>) -> Vec<(Name, Expr)> {
+        let mut fields = Vec::new();
+        while !input.is_empty() {
+            let named = input.peek2(Token![:]) && !input.peek2(Token![::]);
+            let field = if named { parsed::<syn::Member>(input).map(|field| member(&field)) } else { None };
+            parsed::<Token![:]>(input);
+            match self.loose_expr(input, &mut 0) {
+                Some(value) => {
+                    let shorthand = match &value.kind {
+                        ExprKind::Path(path) => path.ident().cloned(),
+                        _ => None,
+                    };
+                    fields.push((field.or(shorthand).unwrap_or_default(), value));
+                }
+                None => step(input),
+            }
+            parsed::<Token![,]>(input);
+        }
+        fields
+    }
+
+    /// The links behind a root.
+    fn postfix(&mut self, input: ParseStream<'_>, root: Expr, start: u32) -> Expr {
+        let mut links = Vec::new();
+        while let Some(link) = self.loose_link(input) {
+            links.push(link);
+        }
+        let Some(last) = links.last() else { return root };
+        let span = Span { start, end: last.end };
+        match root.kind {
+            ExprKind::Chain(inner, mut before) => {
+                before.extend(links);
+                Expr { span, kind: ExprKind::Chain(inner, before) }
+            }
+            _ => Expr { span, kind: ExprKind::Chain(Box::new(root), links) },
+        }
+    }
+
+    fn loose_link(&mut self, input: ParseStream<'_>) -> Option<Link> {
+        if let Some(token) = parsed::<Token![?]>(input) {
+            return Some(link(self.places.span(token.span), LinkKind::Try));
+        }
+        if let Ok((span, content)) = parens(input) {
+            return Some(link(self.delimited(span), LinkKind::Call(self.arguments(&content))));
+        }
+        if let Ok((span, content)) = brackets(input) {
+            let index = flat_or_empty(self.arguments(&content), self.delimited(span));
+            return Some(link(self.delimited(span), LinkKind::Index(Box::new(index))));
+        }
+        let is_dot = input.peek(Token![.]) && !input.peek(Token![..]);
+        let names_something = input.peek2(Ident::peek_any) || input.peek2(Lit);
+        if !is_dot || !names_something {
+            return None;
+        }
+        step(input);
+        if let Some(lit) = parsed::<Lit>(input) {
+            let span = self.places.span(lit.span());
+            return Some(link(span, LinkKind::Field(Name::new(self.slice(span)))));
+        }
+        let method = parsed_by(input, Ident::parse_any)?;
+        let span = self.places.span(method.span());
+        if method == "await" {
+            return Some(link(span, LinkKind::Await));
+        }
+        let turbofish = parsed_by(input, syn::AngleBracketedGenericArguments::parse_turbofish);
+        match parens(input) {
+            Ok((delimiters, content)) => {
+                let arguments = self.arguments(&content);
+                let kind = LinkKind::Method(name(&method), types::turbofish(turbofish.as_ref()), arguments);
+                Some(Link { span, end: self.delimited(delimiters).end, kind })
+            }
+            Err(_) => Some(link(span, LinkKind::Field(name(&method)))),
+        }
+    }
+
+    /// Comma-separated expressions, each as far as it goes.
+    fn arguments(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
+        let mut arguments = Vec::new();
+        while !input.is_empty() {
+            let mut parts = Vec::new();
+            let mut from = 0;
+            while !input.is_empty() && !input.peek(Token![,]) {
+                match self.loose_expr(input, &mut from) {
+                    Some(part) => parts.push(part),
+                    None => step(input),
+                }
+            }
+            parsed::<Token![,]>(input);
+            if !parts.is_empty() {
+                arguments.push(flat(parts));
+            }
+        }
+        arguments
+    }
+
+    /// A block in braces, statement by statement.
+    fn loose_block(&mut self, input: ParseStream<'_>) -> Option<(Span, Block)> {
+        let (span, content) = braces(input).ok()?;
+        let stmts = self.stmts_in(&content);
+        Some((self.delimited(span), Block { stmts }))
+    }
+
+    pub(super) fn at(&self, input: ParseStream<'_>) -> u32 {
+        self.places.start(input.span())
+    }
+
+    fn delimited(&self, span: DelimSpan) -> Span {
+        Span { start: self.places.start(span.open()), end: self.places.end(span.close()) }
+    }
+}
+
+/// The words before a closure or a block.
+struct Modifiers {
+    any: bool,
+    is_async: bool,
+    is_move: bool,
+    /// How many tokens they are; none if no closure, block or loop follows.
+    tokens: usize,
+}
+
+/// Looks at the words and the label before a closure, block or loop, without taking them.
+fn modifiers(input: ParseStream<'_>) -> Modifiers {
+    let mut found = Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
+    let mut cursor = input.cursor();
+    loop {
+        if let Some((_, next)) = cursor.lifetime() {
+            let Some((_, next)) = next.punct().filter(|(punct, _)| punct.as_char() == ':') else { break };
+            found.tokens += 2;
+            cursor = next;
+        } else if let Some((ident, next)) = cursor.ident() {
+            match ident.to_string().as_str() {
+                "async" => found.is_async = true,
+                "move" => found.is_move = true,
+                "unsafe" | "const" | "try" | "gen" | "static" | "use" => {}
+                _ => break,
+            }
+            found.tokens += 1;
+            cursor = next;
+        } else {
+            break;
+        }
+        found.any = true;
+    }
+    let is_closure = cursor.punct().is_some_and(|(punct, _)| punct.as_char() == '|');
+    let is_block = cursor.group(proc_macro2::Delimiter::Brace).is_some();
+    let is_loop = cursor.ident().is_some_and(|(ident, _)| ident == "loop" || ident == "while" || ident == "for");
+    if !is_closure && !is_block && !is_loop {
+        return Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
+    }
+    found
+}
+
+/// Takes a `=` that is not the beginning of another operator.
+pub(super) fn equals(input: ParseStream<'_>) -> bool {
+    !input.peek(Token![=>]) && !input.peek(Token![==]) && parsed::<Token![=]>(input).is_some()
+}
+
+/// Takes a binary operator, if one is next.
+fn operator(input: ParseStream<'_>) -> bool {
+    if input.peek(Token![=>]) || input.peek(Token![->]) {
+        return false;
+    }
+    if input.peek(Token![..=]) || input.peek(Token![..]) {
+        step(input);
+        return true;
+    }
+    let mut cursor = input.cursor();
+    let mut tokens = 0;
+    while let Some((punct, next)) = cursor.punct() {
+        if !"+-*/%^&|<>=!".contains(punct.as_char()) || (tokens == 0 && matches!(punct.as_char(), '=' | '!')) {
+            break;
+        }
+        tokens += 1;
+        cursor = next;
+        if punct.spacing() == proc_macro2::Spacing::Alone {
+            break;
+        }
+    }
+    let two = input.peek(Token![==]) || input.peek(Token![!=]);
+    let count = if two { 2 } else { tokens };
+    step_by(input, count);
+    count > 0
+}
+
+/// Whether an item starts here, inside a function.
+fn starts_item(input: ParseStream<'_>) -> bool {
+    let Some((ident, next)) = input.cursor().ident() else { return false };
+    let named = next.ident().is_some();
+    match ident.to_string().as_str() {
+        "fn" | "struct" | "enum" | "trait" | "mod" | "type" | "extern" | "pub" | "macro_rules" | "impl" => true,
+        "union" => named,
+        "use" => named || next.punct().is_some_and(|(punct, _)| punct.as_char() == ':'),
+        "const" | "static" => next.ident().is_some_and(|(next, _)| next != "move" && next != "async"),
+        "async" | "unsafe" | "gen" => {
+            next.ident().is_some_and(|(next, _)| next == "fn" || next == "unsafe" || next == "impl")
+        }
+        _ => false,
+    }
+}
+
+/// Whether a new arm may start here without a comma before it.
+fn starts_arm(input: ParseStream<'_>) -> bool {
+    input.peek(Token![|]) || input.peek(Token![_]) || input.peek(Ident::peek_any) || input.peek(Lit)
+}
+
+/// Several expressions as one.
+fn flat(mut parts: Vec<Expr>) -> Expr {
+    if parts.len() == 1 {
+        return parts.remove(0);
+    }
+    let span = parts.iter().fold(parts.first().map_or(Span::default(), |p| p.span), |span, part| span.to(part.span));
+    Expr { span, kind: ExprKind::Other(parts) }
+}
+
+fn flat_or_empty(parts: Vec<Expr>, span: Span) -> Expr {
+    if parts.is_empty() { Expr { span, kind: ExprKind::Other(parts) } } else { flat(parts) }
+}
+
+fn link(span: Span, kind: LinkKind) -> Link {
+    Link { span, end: span.end, kind }
+}
+
+/// Steps over one token, or one group.
+pub(super) fn step(input: ParseStream<'_>) {
+    step_by(input, 1);
+}
+
+fn step_by(input: ParseStream<'_>, count: usize) {
+    for _ in 0..count {
+        parsed::<TokenTree>(input);
+    }
+}
+
+fn parens<'a>(input: &ParseBuffer<'a>) -> syn::Result<(DelimSpan, ParseBuffer<'a>)> {
+    let content;
+    let token = syn::parenthesized!(content in input);
+    Ok((token.span, content))
+}
+
+fn brackets<'a>(input: &ParseBuffer<'a>) -> syn::Result<(DelimSpan, ParseBuffer<'a>)> {
+    let content;
+    let token = syn::bracketed!(content in input);
+    Ok((token.span, content))
+}
+
+fn braces<'a>(input: &ParseBuffer<'a>) -> syn::Result<(DelimSpan, ParseBuffer<'a>)> {
+    let content;
+    let token = syn::braced!(content in input);
+    Ok((token.span, content))
+}

@@ -1,0 +1,327 @@
+//! Macros: calls with what could be read of their arguments, and `macro_rules!` definitions.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Block as SynBlock, Expr as Syn, Macro, Token};
+
+use super::loose::equals;
+use super::lower::{Lower, name};
+use super::patterns::ident_path;
+use super::{attrs, types};
+use crate::facts::{Arm, Block, Expr, ExprKind, Function, MacroCall, MacroForm, Name, Owner, Param, Pat, Stmt, Type};
+use crate::source::Span;
+
+impl Lower<'_> {
+    /// A macro call as an expression.
+    pub(super) fn macro_expr(&mut self, call: &Macro) -> Expr {
+        let span = Span { start: self.path_span(None, &call.path).start, end: self.macro_end(call) };
+        let path = types::path(None, &call.path);
+        let (args, form) = self.macro_args(call.tokens.clone());
+        Expr { span, kind: ExprKind::Macro(MacroCall { path, args, form }) }
+    }
+
+    fn macro_end(&self, call: &Macro) -> u32 {
+        let delimiters = match &call.delimiter {
+            syn::MacroDelimiter::Paren(token) => token.span,
+            syn::MacroDelimiter::Brace(token) => token.span,
+            syn::MacroDelimiter::Bracket(token) => token.span,
+        };
+        self.places.end(delimiters.close())
+    }
+
+    /// The arguments of a macro: expressions if they are, else statements, else arms or pieces.
+    pub(super) fn macro_args(&mut self, tokens: TokenStream) -> (Vec<Expr>, MacroForm) {
+        if tokens.is_empty() {
+            return (Vec::new(), MacroForm::Exprs);
+        }
+        let mut read = (Vec::new(), MacroForm::Pieces);
+        let parser = |input: ParseStream<'_>| {
+            read = self.read_macro_args(input);
+            Ok(())
+        };
+        // What is left over was read as pieces; there is no failure to report.
+        let _ = parser.parse2(tokens);
+        read
+    }
+
+    fn read_macro_args(&mut self, input: ParseStream<'_>) -> (Vec<Expr>, MacroForm) {
+        let ahead = input.fork();
+        if let Ok(exprs) = Punctuated::<Syn, Token![,]>::parse_terminated(&ahead)
+            && ahead.is_empty()
+        {
+            return (exprs.iter().map(|expr| self.argument(expr)).collect(), MacroForm::Exprs);
+        }
+        let ahead = input.fork();
+        if let Ok(stmts) = SynBlock::parse_within(&ahead)
+            && ahead.is_empty()
+        {
+            let start = self.places.start(input.span());
+            let block = Block { stmts: stmts.iter().filter_map(|stmt| self.stmt(stmt)).collect() };
+            let span = Span { start, end: block.stmts.iter().filter_map(stmt_end).max().unwrap_or(start) };
+            return (vec![Expr { span, kind: ExprKind::Block(block) }], MacroForm::Stmts);
+        }
+        let quiet = std::mem::replace(&mut self.quiet, true);
+        let pieces = self.macro_pieces(input);
+        self.quiet = quiet;
+        (pieces, MacroForm::Pieces)
+    }
+
+    /// Arms as `select!` has them, or else anything.
+    fn macro_pieces(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
+        let mark = self.mark();
+        let ahead = input.fork();
+        if let Some(arms) = self.arms(&ahead) {
+            return arms;
+        }
+        self.undo(&mark);
+        self.pieces(input)
+    }
+
+    /// `pat = expr, if cond => body`, `pat => body` and `else => body`, each as a `match` of one arm.
+    fn arms(&mut self, input: ParseStream<'_>) -> Option<Vec<Expr>> {
+        let mut arms = Vec::new();
+        if input.peek2(Token![;]) {
+            parsed::<Ident>(input);
+            parsed::<Token![;]>(input);
+        }
+        while !input.is_empty() {
+            let start = self.at(input);
+            self.guards.clear();
+            let is_else = parsed::<Token![else]>(input).is_some();
+            let pat = match is_else {
+                true => Pat::Wild,
+                false => {
+                    let pat = parsed_by(input, syn::Pat::parse_multi_with_leading_vert)?;
+                    self.pat(&pat)
+                }
+            };
+            let future = if equals(input) {
+                self.loose_expr(input, &mut 0)?
+            } else {
+                Expr { span: Span { start, end: start }, kind: ExprKind::Other(Vec::new()) }
+            };
+            parsed::<Token![,]>(input);
+            let guard = match parsed::<Token![if]>(input) {
+                Some(_) => Some(self.loose_expr(input, &mut 0)?),
+                None => self.take_guards(),
+            };
+            parsed::<Token![=>]>(input)?;
+            let body = self.arm_body(input)?;
+            parsed::<Token![,]>(input);
+            let span = Span { start, end: body.span.end };
+            self.anchor(span);
+            arms.push(Expr { span, kind: ExprKind::Match(Box::new(future), vec![Arm { pat, guard, body }]) });
+        }
+        Some(arms)
+    }
+
+    /// One argument; of `name = value` the value.
+    fn argument(&mut self, expr: &Syn) -> Expr {
+        match expr {
+            Syn::Assign(assign) if matches!(&*assign.left, Syn::Path(path) if path.path.get_ident().is_some()) => {
+                self.expr(&assign.right)
+            }
+            expr => self.expr(expr),
+        }
+    }
+
+    /// A macro where an item stands: a definition, items inside a call, or a call with arguments.
+    pub(super) fn macro_item(&mut self, item: &syn::ItemMacro) {
+        match &item.ident {
+            Some(ident) if item.mac.path.is_ident("macro_rules") => {
+                let start = self.first(&item.attrs, &syn::Visibility::Inherited, self.macro_start(&item.mac));
+                let span = Span { start, end: self.macro_end(&item.mac) };
+                self.anchor(span);
+                let is_test = attrs::is_test(&item.attrs);
+                self.tested(is_test, |lower| lower.definition(ident, span, item.mac.tokens.clone()));
+            }
+            _ => self.item_macro_call(&item.attrs, &item.mac),
+        }
+    }
+
+    fn macro_start(&self, call: &Macro) -> proc_macro2::Span {
+        call.path.segments.first().map_or_else(proc_macro2::Span::call_site, |segment| segment.ident.span())
+    }
+
+    /// A macro call among items. Items inside count as if they stood here;
+    /// anything else becomes a function named after the macro, whose body is the call.
+    pub(super) fn item_macro_call(&mut self, attributes: &[Attribute], call: &Macro) {
+        let start = self.first(attributes, &syn::Visibility::Inherited, self.macro_start(call));
+        let span = Span { start, end: self.macro_end(call) };
+        self.anchor(span);
+        let is_test = attrs::is_test(attributes);
+        self.tested(is_test, |lower| {
+            if !lower.items_in_macro(call.tokens.clone()) {
+                let body = lower.macro_expr(call);
+                let path = attrs::joined(&call.path);
+                let name = Name::new(path.rsplit("::").next().unwrap_or_default());
+                let name_span = lower.places.span(lower.macro_start(call));
+                let mut function = lower.bare_function(name, span, name_span);
+                function.body = Some(Block { stmts: vec![Stmt::Semi(body)] });
+                lower.facts.functions.push(function);
+            }
+        });
+    }
+
+    /// Reads the arguments as items, if that is what they are.
+    fn items_in_macro(&mut self, tokens: TokenStream) -> bool {
+        if tokens.is_empty() {
+            return true;
+        }
+        match syn::parse2::<syn::File>(without_static_ref(tokens)) {
+            Ok(file) => {
+                file.items.iter().for_each(|item| self.item(item));
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// A function of which nothing is known but its name.
+    pub(super) fn bare_function(&self, name: Name, span: Span, name_span: Span) -> Function {
+        Function {
+            name,
+            module: self.module,
+            owner: Owner::Module,
+            span,
+            name_span,
+            generics: Vec::new(),
+            params: Vec::new(),
+            output: Type::Tuple(Vec::new()),
+            body: None,
+            is_async: false,
+            attributes: Vec::new(),
+            in_test: self.in_test,
+            is_recovered: false,
+        }
+    }
+
+    /// The arms of `macro_rules!`, each as a function of its metavariables.
+    pub(super) fn definition(&mut self, ident: &Ident, span: Span, rules: TokenStream) {
+        let quiet = std::mem::replace(&mut self.quiet, true);
+        let mut matcher = None;
+        for token in rules {
+            let TokenTree::Group(group) = token else { continue };
+            match matcher.take() {
+                None => matcher = Some(group),
+                Some(matcher) => self.transcriber(ident, span, &matcher, &group),
+            }
+        }
+        self.quiet = quiet;
+    }
+
+    fn transcriber(&mut self, ident: &Ident, span: Span, matcher: &Group, body: &Group) {
+        let mut params = Vec::new();
+        metavariables(matcher.stream(), &mut params);
+        let index = self.facts.functions.len();
+        let mut function = self.bare_function(name(ident), span, self.places.span(ident.span()));
+        function.owner = Owner::Macro;
+        function.params =
+            params.into_iter().map(|name| Param { pat: Pat::Ident(name, None), ty: Type::Infer }).collect();
+        self.facts.functions.push(function);
+        let before = std::mem::replace(&mut self.owner, Owner::Module);
+        let stmts = self.stmts_of(substituted(body.stream()));
+        self.owner = before;
+        self.facts.functions[index].body = Some(Block { stmts });
+    }
+}
+
+/// `lazy_static!` writes `static ref X: T = ..;`, which is an item but for the `ref`.
+fn without_static_ref(tokens: TokenStream) -> TokenStream {
+    let mut after_static = false;
+    tokens
+        .into_iter()
+        .filter(|token| {
+            let is_ref = after_static && matches!(token, TokenTree::Ident(ident) if ident == "ref");
+            after_static = matches!(token, TokenTree::Ident(ident) if ident == "static");
+            !is_ref
+        })
+        .collect()
+}
+
+/// `$name:kind`, at any depth of a matcher.
+fn metavariables(matcher: TokenStream, found: &mut Vec<Name>) {
+    let mut tokens = matcher.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Group(group) => metavariables(group.stream(), found),
+            TokenTree::Punct(dollar) if dollar.as_char() == '$' => {
+                if let Some(TokenTree::Ident(ident)) = tokens.peek() {
+                    found.push(name(ident));
+                    tokens.next();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A transcriber as plain Rust: `$x` is `x`, `$( .. ),*` is what it repeats, once.
+fn substituted(body: TokenStream) -> TokenStream {
+    let mut plain = Vec::new();
+    let mut tokens = body.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(dollar) if dollar.as_char() == '$' => match tokens.peek() {
+                Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => {
+                    let repeated = substituted(group.stream());
+                    tokens.next();
+                    let separator = repetition_end(&mut tokens);
+                    plain.extend(repeated);
+                    // `$(let $x = f();)* rest` needs nothing, `f($($x),* , $y)` has its own comma.
+                    plain.extend(separator);
+                }
+                _ => {}
+            },
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), substituted(group.stream()));
+                inner.set_span(group.span());
+                plain.push(TokenTree::Group(inner));
+            }
+            token => plain.push(token),
+        }
+    }
+    plain.into_iter().collect()
+}
+
+/// Skips the separator and the operator of a repetition, `,*`. A `;` that separates is worth keeping.
+fn repetition_end(tokens: &mut std::iter::Peekable<impl Iterator<Item = TokenTree>>) -> Option<TokenTree> {
+    let mut separator = None;
+    for _ in 0..3 {
+        let Some(token) = tokens.next() else { break };
+        match &token {
+            TokenTree::Punct(punct) if matches!(punct.as_char(), '*' | '+' | '?') => break,
+            TokenTree::Punct(punct) if punct.as_char() == ';' => separator = Some(token),
+            _ => {}
+        }
+    }
+    separator
+}
+
+/// Where a statement's expression ends.
+fn stmt_end(stmt: &Stmt) -> Option<u32> {
+    match stmt {
+        Stmt::Let { init, .. } => init.as_ref().map(|init| init.span.end),
+        Stmt::Semi(expr) | Stmt::Expr(expr) => Some(expr.span.end),
+    }
+}
+
+/// Whether this can be parsed here; moves past it if so.
+pub(super) fn parsed<T: Parse>(input: ParseStream<'_>) -> Option<T> {
+    parsed_by(input, T::parse)
+}
+
+/// As [`parsed`], by a function.
+pub(super) fn parsed_by<T>(input: ParseStream<'_>, parse: fn(ParseStream<'_>) -> syn::Result<T>) -> Option<T> {
+    use syn::parse::discouraged::Speculative;
+    let ahead = input.fork();
+    let value = parse(&ahead).ok()?;
+    input.advance_to(&ahead);
+    Some(value)
+}
+
+/// The plain path of a name, as an expression.
+pub(super) fn name_expr(name: Name, span: Span) -> Expr {
+    Expr { span, kind: ExprKind::Path(ident_path(name)) }
+}

@@ -1,0 +1,491 @@
+//! Items one by one: what one of them cannot be read as hides nothing of the others.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, FnArg, ImplItem, Item, Token, TraitItem};
+
+use super::functions::FnParts;
+use super::loose::step;
+use super::lower::{Lower, name};
+use super::macros::{parsed, parsed_by};
+use super::{attrs, types};
+use crate::facts::{Block, Expr, ExprKind, Field, Impl, Module, Name, Owner, Param, Stmt, Type, TypeDef, TypeKind};
+use crate::source::Span;
+
+/// Whose items are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Members {
+    Module,
+    Impl,
+    Trait,
+}
+
+impl Lower<'_> {
+    /// Reads items up to the end of the stream.
+    pub(super) fn items_of(&mut self, tokens: TokenStream, members: Members) {
+        let parser = |input: ParseStream<'_>| {
+            self.items_in(input, members);
+            Ok(())
+        };
+        // Everything is taken, one way or another.
+        let _ = parser.parse2(tokens);
+    }
+
+    fn items_in(&mut self, input: ParseStream<'_>, members: Members) {
+        if let Some(inner) = parsed_by(input, Attribute::parse_inner)
+            && attrs::is_test(&inner)
+        {
+            self.in_test = true;
+            self.facts.modules[self.module as usize].in_test = true;
+        }
+        while !input.is_empty() {
+            let ahead = input.fork();
+            let read = match members {
+                Members::Module => ahead.parse::<Item>().map(|item| self.item(&item)),
+                Members::Impl => ahead.parse::<ImplItem>().map(|item| self.members_of_impl(&item)),
+                Members::Trait => ahead.parse::<TraitItem>().map(|item| self.members_of_trait(&item)),
+            };
+            match read {
+                Ok(()) => input.advance_to(&ahead),
+                Err(error) => self.recover_item(item_tokens(input), Some(error)),
+            }
+        }
+    }
+
+    /// An item that the parser takes but does not understand.
+    pub(super) fn verbatim_item(&mut self, tokens: TokenStream) {
+        self.recover_item(tokens.into_iter().collect(), None);
+    }
+
+    /// An expression that the parser takes but does not understand.
+    pub(super) fn verbatim_expr(&mut self, tokens: TokenStream) -> Expr {
+        let span = self.tokens_span(tokens.clone().into_iter());
+        let stmts = self.stmts_of(tokens);
+        Expr { span, kind: ExprKind::Block(Block { stmts }) }
+    }
+
+    /// Statements up to the end of the stream, those that do not parse as far as they go.
+    pub(super) fn stmts_of(&mut self, tokens: TokenStream) -> Vec<Stmt> {
+        let mut stmts = Vec::new();
+        let parser = |input: ParseStream<'_>| {
+            stmts = self.stmts_in(input);
+            Ok(())
+        };
+        // Everything is taken, one way or another.
+        let _ = parser.parse2(tokens);
+        stmts
+    }
+
+    pub(super) fn stmts_in(&mut self, input: ParseStream<'_>) -> Vec<Stmt> {
+        parsed_by(input, Attribute::parse_inner);
+        let mut stmts = Vec::new();
+        while !input.is_empty() {
+            if parsed::<Token![;]>(input).is_some() {
+                continue;
+            }
+            let before = input.cursor();
+            match self.next_stmt(input) {
+                Ok(stmt) => stmts.extend(stmt),
+                Err(error) => {
+                    self.blind_at(&error, self.at(input));
+                    stmts.extend(self.loose_stmt(input));
+                }
+            }
+            if input.cursor() == before {
+                step(input);
+            }
+        }
+        stmts
+    }
+
+    /// A statement, or the value at the end of a block.
+    fn next_stmt(&mut self, input: ParseStream<'_>) -> syn::Result<Option<Stmt>> {
+        let ahead = input.fork();
+        match ahead.parse::<syn::Stmt>() {
+            Ok(stmt) => {
+                input.advance_to(&ahead);
+                Ok(self.stmt(&stmt))
+            }
+            Err(error) => {
+                let ahead = input.fork();
+                match ahead.parse::<syn::Expr>() {
+                    Ok(value) if ahead.is_empty() => {
+                        input.advance_to(&ahead);
+                        Ok(self.stmt(&syn::Stmt::Expr(value, None)))
+                    }
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+
+    fn blind_at(&mut self, error: &syn::Error, fallback: u32) {
+        let span = self.places.span(error.span());
+        let span = if span.end == 0 { Span { start: fallback, end: fallback } } else { span };
+        self.blind(span, format!("not understood as Rust: {error}"));
+    }
+
+    /// Reads an item from its tokens: what it is by its keyword, its parts as far as they parse.
+    pub(super) fn recover_item(&mut self, tokens: Vec<TokenTree>, error: Option<syn::Error>) {
+        let blind_before = self.facts.blind_spots.len();
+        let start = self.tokens_span(tokens.iter().cloned()).start;
+        let item = Broken::new(tokens);
+        let is_test = attrs::is_test(&item.attributes);
+        self.tested(is_test, |lower| match item.keyword.as_str() {
+            "fn" => lower.recover_fn(&item),
+            "impl" => lower.recover_impl(&item),
+            "mod" => lower.recover_mod(&item),
+            "trait" => lower.recover_trait(&item),
+            "struct" | "enum" | "union" => lower.recover_type(&item),
+            "use" | "extern" | "type" => {}
+            _ => lower.recover_other(&item),
+        });
+        if let Some(error) = error
+            && self.facts.blind_spots.len() == blind_before
+        {
+            self.blind_at(&error, start);
+        }
+    }
+
+    fn recover_fn(&mut self, item: &Broken) {
+        let span = self.tokens_span(item.tokens.iter().cloned());
+        let owner = if self.owner == Owner::Macro { Owner::Module } else { self.owner };
+        let body = item.body();
+        if let Some(header) = item.with_empty_body::<syn::ImplItemFn>() {
+            let parts = FnParts { attributes: &header.attrs, sig: &header.sig, span };
+            let function = self
+                .function_with(&parts, owner, |lower| body.map(|body| Block { stmts: lower.stmts_of(body.stream()) }));
+            function.is_recovered = true;
+            return;
+        }
+        let Some(ident) = item.ident() else { return self.recover_other(item) };
+        let index = self.facts.functions.len();
+        let mut function = self.bare_function(name(ident), span, self.places.span(ident.span()));
+        function.owner = owner;
+        function.is_recovered = true;
+        function.attributes = attrs::names(&item.attributes);
+        function.params = item.params().map(|group| self.params_of(group.stream())).unwrap_or_default();
+        function.is_async =
+            item.tokens.iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "async"));
+        self.facts.functions.push(function);
+        let before = std::mem::replace(&mut self.owner, Owner::Module);
+        let rest = body.map(|body| body.stream()).unwrap_or_default();
+        self.facts.functions[index].body = Some(Block { stmts: self.stmts_of(rest) });
+        self.owner = before;
+    }
+
+    fn params_of(&mut self, tokens: TokenStream) -> Vec<Param> {
+        let mut params = Vec::new();
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                params.extend(parsed::<FnArg>(input).map(|input| self.param(&input)));
+                while !input.is_empty() && parsed::<Token![,]>(input).is_none() {
+                    step(input);
+                }
+            }
+            Ok(())
+        };
+        // Everything is taken, one way or another.
+        let _ = parser.parse2(tokens);
+        params
+    }
+
+    fn recover_impl(&mut self, item: &Broken) {
+        let Some(body) = item.body() else { return self.recover_other(item) };
+        let header = item.with_empty_body::<syn::ItemImpl>().or_else(|| item.without_const());
+        let lowered = match header {
+            Some(header) => self.impl_header(&header),
+            None => Impl {
+                module: self.module,
+                generics: Vec::new(),
+                self_type: item.type_after_for(),
+                of_trait: None,
+                types: Vec::new(),
+            },
+        };
+        self.in_impl(lowered, |lower| lower.items_of(body.stream(), Members::Impl));
+    }
+
+    fn recover_mod(&mut self, item: &Broken) {
+        let (Some(ident), Some(body)) = (item.ident(), item.body()) else { return };
+        let module = Module {
+            path: self.module_path(name(ident)),
+            span: self.tokens_span(item.tokens.iter().cloned()),
+            is_declaration: false,
+            file: None,
+            in_test: self.in_test,
+        };
+        self.in_module(module, |lower| lower.items_of(body.stream(), Members::Module));
+    }
+
+    fn recover_trait(&mut self, item: &Broken) {
+        let (Some(ident), Some(body)) = (item.ident(), item.body()) else { return self.recover_other(item) };
+        let index = self.recovered_type(ident, TypeKind::Trait(Vec::new()), &item.attributes);
+        self.owned_by(Owner::Trait(index), |lower| lower.items_of(body.stream(), Members::Trait));
+    }
+
+    fn recover_type(&mut self, item: &Broken) {
+        let Some(ident) = item.ident() else { return };
+        let mut fields = Vec::new();
+        if let (Some(body), true) = (item.body(), item.keyword != "enum") {
+            let parser = |input: ParseStream<'_>| {
+                fields = fields_of(input);
+                Ok(())
+            };
+            // Everything is taken, one way or another.
+            let _ = parser.parse2(body.stream());
+        }
+        let kind = if item.keyword == "enum" { TypeKind::Enum(Vec::new()) } else { TypeKind::Struct(fields) };
+        self.recovered_type(ident, kind, &item.attributes);
+    }
+
+    fn recovered_type(&mut self, ident: &Ident, kind: TypeKind, attributes: &[Attribute]) -> u32 {
+        self.facts.types.push(TypeDef {
+            name: name(ident),
+            module: self.module,
+            span: self.places.span(ident.span()),
+            generics: Vec::new(),
+            kind,
+            attributes: attrs::names(attributes),
+        });
+        crate::source::to_u32(self.facts.types.len() - 1)
+    }
+
+    /// Anything else becomes a function that holds what could be read.
+    fn recover_other(&mut self, item: &Broken) {
+        let span = self.tokens_span(item.tokens.iter().cloned());
+        let index = self.facts.functions.len();
+        let ident = item.ident().map_or_else(Name::default, name);
+        let name_span = item.ident().map_or(span, |ident| self.places.span(ident.span()));
+        let mut function = self.bare_function(ident, span, name_span);
+        function.is_recovered = true;
+        self.facts.functions.push(function);
+        let stmts = self.stmts_of(item.after_name());
+        let function = &mut self.facts.functions[index];
+        function.body = Some(Block { stmts });
+    }
+
+    pub(super) fn tokens_span(&self, tokens: impl Iterator<Item = TokenTree>) -> Span {
+        let mut spans = tokens.map(|token| token.span());
+        let Some(first) = spans.next() else { return Span::default() };
+        let last = spans.last().unwrap_or(first);
+        Span { start: self.places.start(first), end: self.places.end(last) }
+    }
+}
+
+/// The tokens of an item that did not parse, with what its beginning says of it.
+struct Broken {
+    attributes: Vec<Attribute>,
+    /// Without the attributes.
+    tokens: Vec<TokenTree>,
+    keyword: String,
+    /// Where the keyword stands in `tokens`.
+    at: usize,
+}
+
+impl Broken {
+    fn new(mut tokens: Vec<TokenTree>) -> Self {
+        let mut count = 0;
+        while let [TokenTree::Punct(pound), TokenTree::Group(group), ..] = &tokens[count..]
+            && pound.as_char() == '#'
+            && group.delimiter() == Delimiter::Bracket
+        {
+            count += 2;
+        }
+        let attributes: TokenStream = tokens.drain(..count).collect();
+        let attributes = Attribute::parse_outer.parse2(attributes).unwrap_or_default();
+        let found = tokens.iter().enumerate().find_map(|(at, token)| match token {
+            TokenTree::Ident(ident) => {
+                let word = ident.to_string();
+                is_keyword(&word, tokens.get(at + 1)).then_some((at, word))
+            }
+            _ => None,
+        });
+        let (at, keyword) = found.unwrap_or_default();
+        Self { attributes, tokens, keyword, at }
+    }
+
+    /// The name behind the keyword.
+    fn ident(&self) -> Option<&Ident> {
+        self.tokens[self.at..].iter().skip(usize::from(!self.keyword.is_empty())).find_map(|token| match token {
+            TokenTree::Ident(ident) if ident != "mut" => Some(ident),
+            _ => None,
+        })
+    }
+
+    /// The last group in braces.
+    fn body(&self) -> Option<&Group> {
+        self.tokens[self.at..].iter().rev().find_map(|token| match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
+            _ => None,
+        })
+    }
+
+    /// The first group in parentheses.
+    fn params(&self) -> Option<&Group> {
+        self.tokens[self.at..].iter().find_map(|token| match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => Some(group),
+            _ => None,
+        })
+    }
+
+    /// The item with nothing in its body: whether its head is fine.
+    fn with_empty_body<T: syn::parse::Parse>(&self) -> Option<T> {
+        syn::parse2(empty_body(self.tokens.iter())).ok()
+    }
+
+    /// `impl const Trait for T`, without its `const`.
+    fn without_const(&self) -> Option<syn::ItemImpl> {
+        let kept = self.tokens.iter().filter(|token| {
+            !matches!(token, TokenTree::Ident(ident) if ident == "const")
+                && !matches!(token, TokenTree::Punct(punct) if punct.as_char() == '~')
+        });
+        syn::parse2(empty_body(kept)).ok()
+    }
+
+    /// The type behind the last `for`, or else behind `impl`.
+    fn type_after_for(&self) -> Type {
+        let is_for = |token: &TokenTree| matches!(token, TokenTree::Ident(ident) if ident == "for");
+        let after = self.tokens.iter().rposition(is_for).unwrap_or(self.at) + 1;
+        let parser = |input: ParseStream<'_>| {
+            let ty = parsed_by(input, syn::Type::without_plus);
+            while !input.is_empty() {
+                step(input);
+            }
+            Ok(ty)
+        };
+        let tokens: TokenStream = self.tokens[after.min(self.tokens.len())..].iter().cloned().collect();
+        parser.parse2(tokens).ok().flatten().map_or(Type::Other, |ty| types::ty(&ty))
+    }
+
+    /// What may hold code: what follows the `=` of a constant, or everything.
+    fn after_name(&self) -> TokenStream {
+        let is_value = matches!(self.keyword.as_str(), "const" | "static");
+        let is_eq = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
+        let equals = self.tokens.iter().position(is_eq).filter(|_| is_value);
+        self.tokens.iter().skip(equals.map_or(0, |at| at + 1)).cloned().collect()
+    }
+}
+
+/// The tokens of the next item, as far as an item goes. Takes at least one token.
+pub(super) fn item_tokens(input: ParseStream<'_>) -> Vec<TokenTree> {
+    let mut tokens = Vec::new();
+    let mut end = ItemEnd::default();
+    while !input.is_empty() {
+        let next = input.fork();
+        let Some(token) = parsed::<TokenTree>(&next) else { break };
+        if !tokens.is_empty() && end.is_before(&token) {
+            break;
+        }
+        input.advance_to(&next);
+        let is_last = end.is_after(&token);
+        tokens.push(token);
+        if is_last {
+            break;
+        }
+    }
+    tokens
+}
+
+/// Finds the end of an item from its tokens.
+#[derive(Default)]
+struct ItemEnd {
+    /// The keyword was seen.
+    has_keyword: bool,
+    /// Ends with `;`, not with a brace.
+    needs_semicolon: bool,
+    /// Something was seen that does not belong before a keyword.
+    has_noise: bool,
+    after_pound: bool,
+}
+
+impl ItemEnd {
+    /// Whether the item has ended before this token because another one starts.
+    fn is_before(&self, token: &TokenTree) -> bool {
+        let TokenTree::Ident(ident) = token else { return false };
+        let word = ident.to_string();
+        let starts_another = matches!(word.as_str(), "pub" | "struct" | "enum" | "mod" | "trait");
+        let starts_any = starts_another || matches!(word.as_str(), "fn" | "impl" | "use" | "static" | "type");
+        (self.has_keyword && self.needs_semicolon && starts_another)
+            || (!self.has_keyword && self.has_noise && starts_any)
+    }
+
+    /// Takes a token; whether it was the last.
+    fn is_after(&mut self, token: &TokenTree) -> bool {
+        let after_pound = std::mem::take(&mut self.after_pound);
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == ';' => return true,
+            TokenTree::Punct(punct) if punct.as_char() == '#' => self.after_pound = true,
+            TokenTree::Group(_) if after_pound => {}
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => return !self.needs_semicolon,
+            TokenTree::Ident(ident) if !self.has_keyword => self.word(&ident.to_string()),
+            TokenTree::Group(_) | TokenTree::Ident(_) => {}
+            _ => self.has_noise |= !self.has_keyword && !after_pound,
+        }
+        false
+    }
+
+    fn word(&mut self, word: &str) {
+        match word {
+            "fn" | "impl" | "mod" | "trait" | "struct" | "enum" | "union" | "macro_rules" | "macro" => {
+                self.has_keyword = true;
+                self.needs_semicolon = false;
+            }
+            "use" | "static" | "type" => {
+                self.has_keyword = true;
+                self.needs_semicolon = true;
+            }
+            // May still be a modifier of a function.
+            "const" | "extern" => self.needs_semicolon = true,
+            "pub" | "unsafe" | "async" | "default" | "gen" | "auto" | "safe" => self.needs_semicolon = false,
+            _ => self.has_noise = !self.needs_semicolon,
+        }
+    }
+}
+
+fn is_keyword(word: &str, next: Option<&TokenTree>) -> bool {
+    match word {
+        "fn" | "impl" | "mod" | "trait" | "struct" | "enum" | "use" | "static" | "type" | "extern" | "macro" => true,
+        "union" => matches!(next, Some(TokenTree::Ident(_))),
+        "const" => matches!(next, Some(TokenTree::Ident(next)) if next != "fn" && next != "unsafe" && next != "async"),
+        _ => false,
+    }
+}
+
+/// The tokens up to the last group in braces, and an empty one in its place.
+fn empty_body<'a>(tokens: impl DoubleEndedIterator<Item = &'a TokenTree>) -> TokenStream {
+    let mut is_body_emptied = false;
+    let mut kept: Vec<TokenTree> = tokens
+        .rev()
+        .map(|token| match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace && !is_body_emptied => {
+                is_body_emptied = true;
+                let mut empty = Group::new(Delimiter::Brace, TokenStream::new());
+                empty.set_span(group.span());
+                TokenTree::Group(empty)
+            }
+            token => token.clone(),
+        })
+        .collect();
+    kept.reverse();
+    kept.into_iter().collect()
+}
+
+/// The fields of a struct that does not parse, those that do.
+fn fields_of(input: ParseStream<'_>) -> Vec<Field> {
+    let mut fields = Vec::new();
+    while !input.is_empty() {
+        parsed_by(input, Attribute::parse_outer);
+        parsed::<syn::Visibility>(input);
+        let named = parsed::<Ident>(input).filter(|_| parsed::<Token![:]>(input).is_some());
+        let ty = parsed::<syn::Type>(input);
+        if let (Some(ident), Some(ty)) = (named, ty) {
+            fields.push(Field { name: name(&ident), ty: types::ty(&ty) });
+        }
+        while !input.is_empty() && parsed::<Token![,]>(input).is_none() {
+            step(input);
+        }
+    }
+    fields
+}
