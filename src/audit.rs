@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::discover::Sources;
+pub use crate::discover::Tests;
 use crate::exceptions::Baseline;
 use crate::finding::{Level, Mode, Stats, Verdict};
 use crate::program::Program;
@@ -21,16 +22,6 @@ pub struct AuditOptions {
     pub baseline: Option<Baseline>,
     /// Threads; the machine's number where not given.
     pub jobs: Option<usize>,
-}
-
-/// Whether tests, examples, benches and `#[cfg(test)]` code are judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tests {
-    /// Left out.
-    #[default]
-    Out,
-    /// Judged like all other code.
-    In,
 }
 
 /// Audits what was read. Never fails: what cannot be analysed is a blind spot of the verdict.

@@ -9,7 +9,6 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
-use crate::audit::Tests;
 use crate::finding::BlindSpot;
 use crate::source::SourceFile;
 
@@ -34,6 +33,16 @@ pub struct Request {
     pub stdin: Option<(PathBuf, String)>,
     /// `--locked`, `--offline`, `--frozen`, handed to cargo.
     pub cargo_flags: Vec<String>,
+}
+
+/// Whether tests, examples, benches and `#[cfg(test)]` code are judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tests {
+    /// Left out.
+    #[default]
+    Out,
+    /// Judged like all other code.
+    In,
 }
 
 /// Everything that was read, by path.

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::packages::{self, Package, Workspace};
 use super::walk::{Found, walk};
-use super::{Coverage, Request, Sources, absolute, has_extension, manifest, modules, read, shown};
-use crate::audit::Tests;
+use super::{Coverage, Request, Sources, Tests, absolute, has_extension, manifest, modules, read, shown};
 use crate::finding::BlindSpot;
 use crate::rules::RULES_FILE;
 use crate::source::{SourceFile, Target};
