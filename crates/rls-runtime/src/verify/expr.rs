@@ -177,6 +177,12 @@ impl Parser<'_> {
         if self.word("is").is_some() {
             return self.is_suffix(left);
         }
+        if self.word("in").is_some() {
+            self.sign("(")?;
+            self.word("select")?;
+            let right = self.selected()?;
+            return Some(Expr::Any("=".into(), Box::new(left), Box::new(right)));
+        }
         let Some(Token::Sign(sign)) = self.peek().cloned() else {
             return Some(left);
         };
@@ -252,6 +258,11 @@ impl Parser<'_> {
             self.sign(")")?;
             return Some(inner);
         }
+        self.selected()
+    }
+
+    /// The rest of a sub-select without tables.
+    fn selected(&mut self) -> Option<Expr> {
         let inner = self.or()?;
         if self.word("as").is_some() {
             self.at += 1;

@@ -35,6 +35,8 @@ pub(crate) enum Slow {
     PerRow,
     /// The setting is read once, but parsed once per row.
     CastPerRow,
+    /// The setting is looked for in a set, so no index on the column serves.
+    Set,
     /// The column is converted, so no index on it serves.
     ColumnCast,
 }
@@ -65,6 +67,9 @@ pub(crate) fn judge(expr: &Expr, terms: &Terms<'_>) -> Result<Safe, String> {
                 .map(|item| equality(left, item, terms))
                 .reduce(merge)
                 .unwrap_or_else(|| Err("it compares with an empty list".into())),
+            Expr::Select(value) => {
+                equality(left, value, terms).map(|safe| Safe { slow: safe.slow.max(Some(Slow::Set)), ..safe })
+            }
             _ => Err("it compares with a list that may name other tenants".into()),
         },
         Expr::Binary(sign, ..) => Err(format!("it compares by `{sign}`, not by `=`")),

@@ -222,6 +222,7 @@ pub(super) fn slow(subject: &Subject<'_>) -> Vec<Fault> {
             Slow::CastPerRow => {
                 "the setting is read once but converted once per row (about 2.6 times the time of a scan)"
             }
+            Slow::Set => "the setting is looked for in a set, so no index on the column serves; compare by `=` instead",
             Slow::ColumnCast => {
                 "the column is converted, so no index on it serves: every statement reads the rows of all tenants"
             }

@@ -1,0 +1,8 @@
+//! `verify` against a real PostgreSQL: a clean schema, planted defects, safe policies, the program.
+
+mod defects;
+mod forms;
+mod harness;
+mod planted;
+mod program;
+mod self_test;

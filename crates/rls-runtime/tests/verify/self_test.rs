@@ -1,0 +1,30 @@
+//! The verifier's test of itself, on a schema that it has not seen.
+
+use rls_runtime::verify::self_test::self_test;
+use sqlx::{Connection, PgConnection};
+
+use super::harness::{Clean, shown};
+
+#[tokio::test]
+async fn no_planted_defect_is_missed_and_nothing_is_left_behind() {
+    let clean = Clean::new().await;
+    let mut connection = PgConnection::connect_with(&clean.db.superuser_options()).await.unwrap();
+    let result = self_test(&mut connection, &clean.options()).await.unwrap();
+    assert_eq!(result.missed, [""; 0]);
+    assert_eq!(result.skipped, [""; 0]);
+    // Three tables are neither partitioned nor partitions.
+    assert!(result.found.len() >= 3 * 35, "{}", result.found.len());
+
+    let report = rls_runtime::verify::verify(&mut connection, &clean.options()).await.unwrap();
+    assert_eq!(shown(&report), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_owner_without_power_plants_what_it_may() {
+    let clean = Clean::new().await;
+    let mut connection = PgConnection::connect_with(&clean.db.owner_options()).await.unwrap();
+    let result = self_test(&mut connection, &clean.options()).await.unwrap();
+    assert_eq!(result.missed, [""; 0]);
+    assert!(result.found.len() > 80, "{:?}", result.skipped);
+    assert!(result.skipped.iter().any(|label| label.contains("BYPASSRLS")), "{:?}", result.skipped);
+}
