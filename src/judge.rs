@@ -3,6 +3,7 @@
 use crate::finding::{Exception, Finding, Fix, Level};
 use crate::lints::{Check, LINTS};
 use crate::program::Program;
+use crate::schema::SchemaInUse;
 use crate::source::{SourceFile, Span};
 
 /// Asks every lint.
@@ -30,6 +31,18 @@ pub fn judge_exceptions(
     for lint in LINTS {
         if let Check::Exceptions(check) = lint.check {
             findings.extend(check(lint, exceptions));
+        }
+    }
+    finish(findings, files, levels)
+}
+
+/// Asks the lints on migrations.
+#[must_use]
+pub fn judge_schema(used: &SchemaInUse<'_>, files: &[SourceFile], levels: &[(&'static str, Level)]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for lint in LINTS {
+        if let Check::Schema(check) = lint.check {
+            findings.extend(check(lint, used));
         }
     }
     finish(findings, files, levels)

@@ -14,8 +14,8 @@ pub mod rules;
 
 pub mod index;
 
-pub mod resolve;
 pub mod parse;
+pub mod resolve;
 
 pub mod program;
 

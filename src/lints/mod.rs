@@ -8,11 +8,15 @@ mod rls005_session_tenant_setting;
 mod rls006_query_after_scope;
 mod rls007_nested_scope;
 mod rls008_rls_bypass;
+mod rls101_table_without_rls;
+mod rls102_weak_policy;
+mod rls103_policy_bypassing_object;
 mod rls900_allow_without_reason;
 mod rls901_stale_exception;
 
 use crate::finding::{Exception, Finding, Level, Status};
 use crate::program::{Event, Place, Program, Statement};
+use crate::schema::SchemaInUse;
 
 /// One lint.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +41,7 @@ pub enum Check {
     /// The resolved program.
     Program(fn(&Lint, &Program) -> Vec<Finding>),
     /// The schema that the migrations make.
-    Schema,
+    Schema(fn(&Lint, &SchemaInUse<'_>) -> Vec<Finding>),
     /// The list of exceptions.
     Exceptions(fn(&Lint, &[Exception]) -> Vec<Finding>),
 }
@@ -116,15 +120,21 @@ pub const LINTS: &[Lint] = &[
     lint!(
         "RLS101",
         "table-without-rls",
-        Check::Schema,
+        Check::Schema(rls101_table_without_rls::check),
         "rls101_table_without_rls",
         "a table with the tenant column is not protected for what is done to it"
     ),
-    lint!("RLS102", "weak-policy", Check::Schema, "rls102_weak_policy", "a policy lets rows of other tenants through"),
+    lint!(
+        "RLS102",
+        "weak-policy",
+        Check::Schema(rls102_weak_policy::check),
+        "rls102_weak_policy",
+        "a policy lets rows of other tenants through"
+    ),
     lint!(
         "RLS103",
         "policy-bypassing-object",
-        Check::Schema,
+        Check::Schema(rls103_policy_bypassing_object::check),
         "rls103_policy_bypassing_object",
         "a view or function reads tenant tables around the policies"
     ),

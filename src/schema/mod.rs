@@ -7,15 +7,18 @@ mod object;
 pub mod order;
 mod policy;
 pub mod predicate;
+mod read;
 mod replay;
 pub mod rust;
 mod table;
 mod tenancy;
+mod use_of;
 
 use std::collections::BTreeMap;
 
-pub use replay::{Migration, replay};
+pub use replay::{Migration, Origin, replay};
 pub use tenancy::{Tenancy, TenantColumns, exemption};
+pub use use_of::SchemaInUse;
 
 use crate::program::Place;
 use crate::sql::TableName;

@@ -51,6 +51,7 @@ pub fn replay(migrations: &[Migration<'_>]) -> Schema {
     }
     let mut schema = replayer.schema;
     schema.collect_tenant_settings();
+    schema.collect_unread_conditions();
     schema.blind_spots.sort();
     schema.blind_spots.dedup();
     schema

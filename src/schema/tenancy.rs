@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Column, Condition, Schema, Table};
+use super::{Column, Condition, Schema, Table, predicate};
 use crate::rules::TableRules;
 use crate::sql::tokens::Tokens;
 use crate::sql::{TableName, analyse};
@@ -95,6 +95,19 @@ impl Schema {
             }
         }
         self.tenant_settings = found;
+    }
+
+    /// Conditions that nobody can judge here are blind spots.
+    pub(super) fn collect_unread_conditions(&mut self) {
+        let mut unread = Vec::new();
+        for (table, policy) in self.tables.values().flat_map(|table| table.policies.iter().map(move |p| (table, p))) {
+            for condition in policy.using.iter().chain(&policy.check) {
+                if let Err(reason) = predicate::weakness(&condition.text, self) {
+                    unread.push((condition.place, format!("policy `{}` on `{}`: {reason}", policy.name, table.name)));
+                }
+            }
+        }
+        self.blind_spots.extend(unread);
     }
 
     /// Every table and view with whether it holds tenant data, by canonical name.
