@@ -1,7 +1,7 @@
 //! Allow comments: `// rls-audit: allow(RLS001, reason = "..")`.
 
 use super::{Sources, whole};
-use crate::audit::Tests;
+use crate::discover::Tests;
 use crate::facts::{Covers, FileFacts, Name};
 use crate::finding::{Exception, ExceptionKind, Finding, Status};
 use crate::lints;

@@ -38,7 +38,7 @@ pub struct Sources<'a> {
     /// How it was judged.
     pub mode: Mode,
     /// Whether test code was judged.
-    pub tests: crate::audit::Tests,
+    pub tests: crate::discover::Tests,
 }
 
 /// Sets the fingerprint and the status of every finding. The first exception that fits counts: the comment at the place,
