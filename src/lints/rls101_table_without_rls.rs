@@ -2,7 +2,7 @@
 
 use super::{Lint, Words, at};
 use crate::finding::Finding;
-use crate::schema::{Command, SchemaInUse, Table};
+use crate::schema::{RowCommand, SchemaInUse, Table};
 
 pub(super) fn check(lint: &Lint, used: &SchemaInUse<'_>) -> Vec<Finding> {
     let tables = used.schema.tables.values().filter(|table| !used.exempt.contains(&table.name));
@@ -48,7 +48,7 @@ fn lacks(used: &SchemaInUse<'_>, table: &Table) -> Vec<String> {
     if !table.policies.iter().any(|policy| policy.permissive) {
         lacks.push("no policy lets any row through".to_owned());
     } else {
-        let uncovered: Vec<&str> = uncovered(used, table).into_iter().map(Command::word).collect();
+        let uncovered: Vec<&str> = uncovered(used, table).into_iter().map(RowCommand::word).collect();
         if !uncovered.is_empty() {
             lacks.push(format!("no policy is for {}, which the code does", uncovered.join(" and ")));
         }
@@ -57,10 +57,10 @@ fn lacks(used: &SchemaInUse<'_>, table: &Table) -> Vec<String> {
 }
 
 /// Commands that statements do and no permissive policy is for.
-fn uncovered(used: &SchemaInUse<'_>, table: &Table) -> Vec<Command> {
+fn uncovered(used: &SchemaInUse<'_>, table: &Table) -> Vec<RowCommand> {
     let done = used.commands.get(&table.name).into_iter().flatten().copied();
     let is_covered =
-        |command: &Command| table.policies.iter().any(|policy| policy.permissive && policy.command.covers(*command));
+        |command: &RowCommand| table.policies.iter().any(|policy| policy.permissive && policy.command.covers(*command));
     done.filter(|command| !is_covered(command)).collect()
 }
 

@@ -3,7 +3,7 @@
 use super::{Lint, Words, at};
 use crate::finding::Finding;
 use crate::schema::predicate::{Weakness, weakness};
-use crate::schema::{Command, Condition, Policy, SchemaInUse, Table};
+use crate::schema::{Condition, Policy, RowCommand, SchemaInUse, Table};
 
 pub(super) fn check(lint: &Lint, used: &SchemaInUse<'_>) -> Vec<Finding> {
     let tables = used.schema.tables.values().filter(|table| !used.exempt.contains(&table.name));
@@ -13,7 +13,7 @@ pub(super) fn check(lint: &Lint, used: &SchemaInUse<'_>) -> Vec<Finding> {
 }
 
 fn judge(lint: &Lint, used: &SchemaInUse<'_>, table: &Table, policy: &Policy) -> Option<Finding> {
-    let open = Command::EACH.into_iter().filter(|command| policy.command.covers(*command));
+    let open = RowCommand::EACH.into_iter().filter(|command| policy.command.covers(*command));
     let mut open = open.filter(|command| !is_narrowed(used, table, *command));
     let weak = open.find_map(|command| weak_part(used, policy, command))?;
     if !policy.permissive {
@@ -46,9 +46,9 @@ struct Weak<'a> {
 }
 
 /// What is weak about a policy for one command. A condition that is missing is always true, but `USING` stands in for `WITH CHECK`.
-fn weak_part<'a>(used: &SchemaInUse<'_>, policy: &'a Policy, command: Command) -> Option<Weak<'a>> {
-    let reads = command != Command::Insert;
-    let writes = matches!(command, Command::Insert | Command::Update);
+fn weak_part<'a>(used: &SchemaInUse<'_>, policy: &'a Policy, command: RowCommand) -> Option<Weak<'a>> {
+    let reads = command != RowCommand::Insert;
+    let writes = matches!(command, RowCommand::Insert | RowCommand::Update);
     let on_rows = reads.then_some((policy.using.as_ref(), false));
     let on_new_rows = writes.then_some((policy.check.as_ref().or(policy.using.as_ref()), true));
     on_rows.into_iter().chain(on_new_rows).find_map(|(condition, writes)| {
@@ -66,7 +66,7 @@ fn condition_weakness(used: &SchemaInUse<'_>, condition: Option<&Condition>) -> 
 }
 
 /// Whether a restrictive policy for everybody holds the command in check, whatever the permissive ones let through.
-fn is_narrowed(used: &SchemaInUse<'_>, table: &Table, command: Command) -> bool {
+fn is_narrowed(used: &SchemaInUse<'_>, table: &Table, command: RowCommand) -> bool {
     let restrictive = table.policies.iter().filter(|policy| !policy.permissive && policy.roles.is_empty());
     restrictive.filter(|policy| policy.command.covers(command)).any(|policy| weak_part(used, policy, command).is_none())
 }

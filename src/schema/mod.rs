@@ -123,7 +123,7 @@ pub struct Column {
 
 /// What a policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Command {
+pub enum RowCommand {
     /// `FOR ALL`, also where nothing is written.
     All,
     /// `FOR SELECT`.
@@ -136,7 +136,7 @@ pub enum Command {
     Delete,
 }
 
-impl Command {
+impl RowCommand {
     /// The four commands that policies know.
     pub const EACH: [Self; 4] = [Self::Select, Self::Insert, Self::Update, Self::Delete];
 
@@ -167,7 +167,7 @@ pub struct Policy {
     /// The first line of the statement that made it.
     pub place: Place,
     /// What it is for.
-    pub command: Command,
+    pub command: RowCommand,
     /// Joined by OR; restrictive ones are joined by AND.
     pub permissive: bool,
     /// The roles it is for; empty for everybody.

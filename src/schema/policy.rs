@@ -2,7 +2,7 @@
 
 use super::replay::{Replayer, Statement};
 use super::table::table_or_new;
-use super::{Command, Condition, Policy};
+use super::{Condition, Policy, RowCommand};
 use crate::sql::tokens::Name;
 
 /// `CREATE POLICY ..`, from the policy's name.
@@ -12,7 +12,7 @@ pub(super) fn create(replayer: &mut Replayer, statement: &Statement<'_>, at: usi
     let mut policy = Policy {
         name,
         place: statement.first_line(),
-        command: Command::All,
+        command: RowCommand::All,
         permissive: true,
         roles: Vec::new(),
         using: None,
@@ -69,7 +69,7 @@ fn clauses(statement: &Statement<'_>, mut at: usize, policy: &mut Policy) {
             at += 2;
         } else if tokens.is(at, "for") {
             let word = tokens.text(at + 1).to_ascii_uppercase();
-            policy.command = Command::EACH.into_iter().find(|each| each.word() == word).unwrap_or(Command::All);
+            policy.command = RowCommand::EACH.into_iter().find(|each| each.word() == word).unwrap_or(RowCommand::All);
             at += 2;
         } else if tokens.is(at, "to") {
             policy.roles.clear();

@@ -1,5 +1,5 @@
 use super::replay::Origin;
-use super::{Command, Migration, Schema, Tenancy, exemption, predicate, replay};
+use super::{Migration, RowCommand, Schema, Tenancy, exemption, predicate, replay};
 use crate::rules::TableRules;
 use crate::sql::TableName;
 
@@ -215,8 +215,8 @@ fn hostile_conditions_are_survived() {
 
 #[test]
 fn commands_cover() {
-    assert!(Command::All.covers(Command::Insert));
-    assert!(!Command::Select.covers(Command::Insert));
+    assert!(RowCommand::All.covers(RowCommand::Insert));
+    assert!(!RowCommand::Select.covers(RowCommand::Insert));
 }
 
 proptest::proptest! {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Command, Schema, Tenancy, TenantColumns};
+use super::{RowCommand, Schema, Tenancy, TenantColumns};
 use crate::program::{Program, Statement};
 use crate::rules::TableRules;
 use crate::sql::{TableName, analyse};
@@ -17,7 +17,7 @@ pub struct SchemaInUse<'a> {
     /// Whether each table holds tenant data.
     pub tenancies: BTreeMap<TableName, Tenancy>,
     /// The commands that each table gets from code that is no test, by canonical name.
-    pub commands: BTreeMap<TableName, BTreeSet<Command>>,
+    pub commands: BTreeMap<TableName, BTreeSet<RowCommand>>,
     /// Tables that the rules leave out, canonical.
     pub exempt: BTreeSet<TableName>,
 }
@@ -26,7 +26,7 @@ impl<'a> SchemaInUse<'a> {
     /// The schema in use by this program.
     #[must_use]
     pub fn new(schema: &'a Schema, program: &Program, rules: &TableRules) -> Self {
-        let mut commands: BTreeMap<TableName, BTreeSet<Command>> = BTreeMap::new();
+        let mut commands: BTreeMap<TableName, BTreeSet<RowCommand>> = BTreeMap::new();
         for statement in program.statements.iter().filter(|statement| !statement.in_test) {
             for (table, command) in commands_of(statement) {
                 commands.entry(table.canonical()).or_default().insert(command);
@@ -49,7 +49,7 @@ impl<'a> SchemaInUse<'a> {
 }
 
 /// What a statement does to which table; by its text where that is known.
-fn commands_of(statement: &Statement) -> Vec<(TableName, Command)> {
+fn commands_of(statement: &Statement) -> Vec<(TableName, RowCommand)> {
     if let Some(text) = statement.sql.text() {
         let tables = analyse(text).tables;
         return tables.iter().filter_map(|table| Some((table.table(), command(table.operation)?))).collect();
@@ -59,12 +59,12 @@ fn commands_of(statement: &Statement) -> Vec<(TableName, Command)> {
     pairs.collect()
 }
 
-fn command(operation: &str) -> Option<Command> {
+fn command(operation: &str) -> Option<RowCommand> {
     Some(match operation {
-        "select" => Command::Select,
-        "insert" => Command::Insert,
-        "update" => Command::Update,
-        "delete" => Command::Delete,
+        "select" => RowCommand::Select,
+        "insert" => RowCommand::Insert,
+        "update" => RowCommand::Update,
+        "delete" => RowCommand::Delete,
         _ => return None,
     })
 }

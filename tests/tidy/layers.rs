@@ -212,7 +212,8 @@ fn names_std(code: &[String], name: &str) -> bool {
     (0..code.len()).any(|at| {
         let before = code[at.saturating_sub(6)..at].concat();
         let is_imported = before.ends_with("std::") || before.ends_with("process::");
-        let is_module = name == "fs" && !before.ends_with("::") && code[at + 1..].starts_with(&[":".into(), ":".into()]);
+        let is_module =
+            name == "fs" && !before.ends_with("::") && code[at + 1..].starts_with(&[":".into(), ":".into()]);
         code[at] == name && (is_imported || is_module)
     })
 }
