@@ -36,3 +36,5 @@ pub mod inventory;
 pub mod report;
 
 pub mod audit;
+
+pub mod cli;
