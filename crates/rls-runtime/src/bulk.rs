@@ -3,7 +3,10 @@
 //! `COPY FROM` is refused on a table under row-level security, so rows go in as arrays.
 //! `COPY TO` is filtered by the policies, so it is how one tenant's rows come out.
 
-use crate::policy::{TableName, TenantTable, quote_ident};
+use futures_core::stream::BoxStream;
+use sqlx::{AssertSqlSafe, Executor, Postgres};
+
+use crate::policy::{TenantTable, quote_ident};
 
 /// An `INSERT` of many rows by one statement, one array per column.
 ///
@@ -74,9 +77,29 @@ impl<'a> BulkInsert<'a> {
     }
 }
 
-/// The statement that writes the scope's rows of a table as CSV: `COPY … TO STDOUT`.
+/// The rows of one tenant as JSON objects, one text per row, in a scope's own handle.
 ///
 /// It names the tenant itself, so that it exports one tenant also on a connection that bypasses the policies.
+///
+/// ```
+/// use futures_util::TryStreamExt;
+/// use rls_runtime::{TenantTx, bulk, policy::TenantTable};
+///
+/// async fn backup(tx: &mut TenantTx, orders: &TenantTable) -> sqlx::Result<Vec<String>> {
+///     bulk::export_json(&mut *tx, orders).try_collect().await
+/// }
+/// ```
+pub fn export_json<'e>(
+    executor: impl Executor<'e, Database = Postgres> + 'e,
+    table: &TenantTable,
+) -> BoxStream<'e, sqlx::Result<String>> {
+    let sql = format!("select to_jsonb(t)::text from {} t where {}", table.name(), table.predicate());
+    sqlx::query_scalar(AssertSqlSafe(sql)).fetch(executor)
+}
+
+/// The statement that writes the scope's rows of a table as CSV: `COPY … TO STDOUT`.
+///
+/// It is for `psql` and for drivers that speak COPY, after the tenant was set; a scope's handle exports with [`export_json`].
 ///
 /// ```
 /// use rls_runtime::{bulk, policy::TenantTable};
@@ -96,10 +119,4 @@ pub fn export_csv(table: &TenantTable) -> String {
 pub fn dump_options(setting: &str, tenant: &str) -> String {
     let escape = |text: &str| text.replace('\\', "\\\\").replace(' ', "\\ ");
     format!("-c {}={}", escape(setting), escape(tenant))
-}
-
-/// The tables of an export in the order given, each with its statement.
-#[must_use]
-pub fn export_all(tables: &[TenantTable]) -> Vec<(TableName, String)> {
-    tables.iter().map(|table| (table.name().clone(), export_csv(table))).collect()
 }
