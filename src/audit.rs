@@ -2,12 +2,21 @@
 
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use crate::discover::Sources;
 pub use crate::discover::Tests;
 use crate::exceptions::Baseline;
-use crate::finding::{Level, Mode, Stats, Verdict};
-use crate::program::Program;
+use crate::facts::FileFacts;
+use crate::finding::{BlindSpot, Level, Mode, Stats, Verdict};
+use crate::index::{Index, RuleBook};
+use crate::prefilter::{Carriers, Matcher};
+use crate::resolve;
 use crate::rules::Rules;
+use crate::source::SourceFile;
+
+/// Deep nesting is refused before it reaches the parser, but what is left of it still needs room.
+const STACK_SIZE: usize = 256 * 1024 * 1024;
 
 /// How a run is judged.
 #[derive(Clone, Debug, Default)]
@@ -22,20 +31,123 @@ pub struct AuditOptions {
     pub baseline: Option<Baseline>,
     /// Threads; the machine's number where not given.
     pub jobs: Option<usize>,
+    /// Which files are parsed.
+    pub parsing: Parsing,
+}
+
+/// Which files are parsed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parsing {
+    /// Those that can matter.
+    #[default]
+    Prefiltered,
+    /// All of them. The report is the same; tests prove it.
+    Everything,
 }
 
 /// Audits what was read. Never fails: what cannot be analysed is a blind spot of the verdict.
 #[must_use]
-pub fn audit(sources: Sources, _rules: &Rules, options: &AuditOptions) -> Verdict {
-    let started = Instant::now();
-    let Sources { files, sql, blind_spots, .. } = sources;
-    let stats = Stats {
+pub fn audit(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
+    // The work runs on threads of our own, whose stacks are large.
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(options.jobs.unwrap_or(0)).stack_size(STACK_SIZE).build();
+    match threads {
+        Ok(threads) => threads.install(|| run(sources, rules, options)),
+        Err(_) => run(sources, rules, options),
+    }
+}
+
+fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
+    let mut clock = Clock::default();
+    let Sources { files, sql, mut blind_spots, .. } = sources;
+    let facts = parsed(&files, rules, options.parsing, &mut clock);
+    let mut stats = Stats {
         files: files.len(),
-        parsed: 0,
+        parsed: facts.iter().filter(|facts| !facts.modules.is_empty()).count(),
         lines: files.iter().map(|file| file.line_count() as usize).sum(),
         bytes: files.iter().map(|file| file.text.len()).sum(),
-        stages: vec![("read", u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX))],
+        stages: Vec::new(),
     };
+    blind_spots.extend(files.iter().zip(&facts).flat_map(|(file, facts)| blind(file, facts)));
+    blind_spots.sort();
+    let index = Index::new(&files, &facts, rules);
+    clock.lap("index");
+    let resolve_options = resolve::Options {
+        with_tests: options.tests == Tests::In,
+        policy_settings: Vec::new(),
+        includes: sql.iter().map(|file| (file.path.clone(), file.text.clone())).collect(),
+    };
+    let mut program = resolve::resolve(&index, rules, &resolve_options);
+    drop(index);
+    if options.mode == Mode::Lexical {
+        program.judge_lexically();
+    }
+    clock.lap("resolve");
+    let findings = crate::judge::judge(&program, &files, &options.levels);
+    clock.lap("judge");
+    stats.stages = clock.laps;
     let files = files.into_iter().chain(sql).collect();
-    Verdict { files, program: Program::default(), findings: Vec::new(), blind_spots, stats, mode: options.mode }
+    Verdict { files, program, findings, blind_spots, stats, mode: options.mode }
+}
+
+/// The facts of every file; files that cannot matter have none.
+fn parsed(files: &[SourceFile], rules: &Rules, parsing: Parsing, clock: &mut Clock) -> Vec<FileFacts> {
+    let mut facts: Vec<Option<FileFacts>> = vec![None; files.len()];
+    let mut carriers = Carriers::new(&RuleBook::new(rules).identifiers());
+    let mut matcher = carriers.matcher();
+    loop {
+        let matters = |text: &str| parsing == Parsing::Everything || matcher.matches(text);
+        let chosen: Vec<usize> =
+            (0..files.len()).into_par_iter().filter(|at| facts[*at].is_none() && matters(&files[*at].text)).collect();
+        clock.lap("prefilter");
+        let new: Vec<(usize, FileFacts)> = chosen.into_par_iter().map(|at| (at, parse(&files[at]))).collect();
+        if new.is_empty() {
+            break;
+        }
+        for (at, file) in new {
+            facts[at] = Some(file);
+        }
+        clock.lap("parse");
+        let names = carriers.grow(facts.iter().flatten());
+        if names.is_empty() {
+            break;
+        }
+        matcher = Matcher::new(names.iter().map(crate::facts::Name::as_str));
+    }
+    clock.lap("prefilter");
+    facts.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+fn parse(file: &SourceFile) -> FileFacts {
+    crate::parse::parse(&file.text, file.target.is_test)
+}
+
+fn blind<'f>(file: &'f SourceFile, facts: &'f FileFacts) -> impl Iterator<Item = BlindSpot> + 'f {
+    facts.blind_spots.iter().map(|blind| {
+        let at = file.position(blind.span.start);
+        BlindSpot { file: file.path.clone(), line: at.line, column: at.column, reason: blind.reason.clone() }
+    })
+}
+
+/// Times of stages; a stage that runs in rounds is one entry.
+struct Clock {
+    last: Instant,
+    laps: Vec<(&'static str, u64)>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { last: Instant::now(), laps: Vec::new() }
+    }
+}
+
+impl Clock {
+    fn lap(&mut self, stage: &'static str) {
+        let now = Instant::now();
+        let micros = u64::try_from((now - self.last).as_micros()).unwrap_or(u64::MAX);
+        self.last = now;
+        match self.laps.iter_mut().find(|(name, _)| *name == stage) {
+            Some((_, total)) => *total += micros,
+            None => self.laps.push((stage, micros)),
+        }
+    }
 }

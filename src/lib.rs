@@ -12,6 +12,8 @@ pub mod sql;
 
 pub mod rules;
 
+pub mod prefilter;
+
 pub mod index;
 
 pub mod parse;

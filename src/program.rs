@@ -29,6 +29,30 @@ pub struct Program {
     pub used_rules: std::collections::BTreeSet<String>,
 }
 
+impl Program {
+    /// The strict reading: a statement that is not lexically in a scope function's closure is a gap,
+    /// whatever its handle. What escaped its scope stays escaped.
+    pub fn judge_lexically(&mut self) {
+        for statement in &mut self.statements {
+            let in_closure = statement.in_scope_closure;
+            let stays = matches!(statement.cover, Cover::Exempt(_) | Cover::Bypass(_) | Cover::Escaped(..));
+            if stays {
+                continue;
+            }
+            let is_late = matches!(statement.cover, Cover::AfterScope(..) | Cover::Unscoped);
+            statement.cover = match (in_closure, &statement.cover) {
+                (Some(_), Cover::Scoped(scope)) => Cover::Scoped(scope.clone()),
+                (Some(place), _) if !is_late => Cover::Scoped(Scope {
+                    kind: ScopeKind::Closure,
+                    place: Some(place),
+                    name: "a scope function".to_owned(),
+                }),
+                _ => Cover::Unscoped,
+            };
+        }
+    }
+}
+
 /// One place that sends SQL.
 #[derive(Clone, Debug)]
 pub struct Statement {

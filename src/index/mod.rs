@@ -4,6 +4,8 @@ mod matching;
 mod paths;
 mod types;
 
+use std::cell::RefCell;
+
 use rustc_hash::FxHashMap;
 
 use crate::facts::{Const, FileFacts, Function, Generic, Impl, Name, Owner, TypeDef, TypeKind};
@@ -38,6 +40,8 @@ pub struct ModuleScope {
     pub path: Vec<Name>,
     uses: FxHashMap<Name, Vec<Vec<Name>>>,
     globs: Vec<Vec<Name>>,
+    /// Where the globs lead, as full paths.
+    glob_bases: Vec<Vec<Name>>,
     types: FxHashMap<Name, TypeId>,
     functions: FxHashMap<Name, FnId>,
     consts: FxHashMap<Name, u32>,
@@ -95,6 +99,8 @@ pub struct Index<'a> {
     crates: rustc_hash::FxHashSet<Name>,
     /// Per file, a bit for each pack whose crates its text mentions.
     file_packs: Vec<u64>,
+    /// Paths that were worked out already; `None` while one is.
+    expanded: RefCell<FxHashMap<(ModId, Vec<Name>), Option<Vec<Name>>>>,
 }
 
 /// Whose a function is.
@@ -136,12 +142,14 @@ impl<'a> Index<'a> {
             consts_by_name: FxHashMap::default(),
             crates: rustc_hash::FxHashSet::default(),
             file_packs: Vec::new(),
+            expanded: RefCell::default(),
         };
         index.file_packs = files.iter().map(|file| index.book.packs_in(&file.text)).collect();
         for (file, facts) in (0..).zip(facts) {
             index.add_modules(file, facts);
             index.add_definitions(file, facts);
         }
+        index.link_globs();
         for (file, facts) in (0..).zip(facts) {
             index.add_impls(file, facts);
         }

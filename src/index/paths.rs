@@ -99,11 +99,23 @@ impl Index<'_> {
         full.len() > 1 && !self.crates.contains(&full[0]) && self.book.knows_crate(&full[0])
     }
 
+    /// Remembered, because the same few names are asked for all the time; a name that leads back to itself leads nowhere.
     fn expand(&self, module: ModId, path: &[Name], hops: usize) -> Vec<Name> {
-        let Some((first, rest)) = path.split_first() else { return Vec::new() };
-        if hops == 0 {
+        if hops == 0 || path.is_empty() {
             return path.to_vec();
         }
+        let key = (module, path.to_vec());
+        if let Some(known) = self.expanded.borrow().get(&key) {
+            return known.clone().unwrap_or_else(|| path.to_vec());
+        }
+        self.expanded.borrow_mut().insert(key.clone(), None);
+        let full = self.expand_once(module, path, hops);
+        self.expanded.borrow_mut().insert(key, Some(full.clone()));
+        full
+    }
+
+    fn expand_once(&self, module: ModId, path: &[Name], hops: usize) -> Vec<Name> {
+        let Some((first, rest)) = path.split_first() else { return Vec::new() };
         let scope = &self.modules[module as usize];
         match first.as_str() {
             "crate" | "$crate" => return self.walk(join(&scope.path[..1], rest), hops),
@@ -138,7 +150,7 @@ impl Index<'_> {
         if self.defines(module, first) {
             return self.walk(join(&scope.path, path), hops);
         }
-        if self.crates.contains(first) && rest.len() > 0 {
+        if self.crates.contains(first) && !rest.is_empty() {
             return self.walk(path.to_vec(), hops);
         }
         self.through_globs(module, path, hops).unwrap_or_else(|| path.to_vec())
@@ -162,34 +174,44 @@ impl Index<'_> {
         self.through_globs(module, &full[at..], hops).unwrap_or(full)
     }
 
+    /// A name that comes in by a glob, through as many modules as it takes.
     fn through_globs(&self, module: ModId, path: &[Name], hops: usize) -> Option<Vec<Name>> {
-        let scope = &self.modules[module as usize];
+        let name = path.first()?;
+        let mut seen = vec![module];
+        let mut at = 0;
         let mut foreign = None;
-        for glob in &scope.globs {
-            let base = if glob.first().is_some_and(|first| scope.uses.contains_key(first) && glob.len() == 1) {
-                glob.clone()
-            } else {
-                self.expand(module, glob, hops - 1)
-            };
-            if let Some(target) = self.module_by_path.get(&base) {
-                if *target == module {
+        while let Some(scope) = seen.get(at).map(|id| &self.modules[*id as usize]) {
+            at += 1;
+            for base in &scope.glob_bases {
+                let Some(target) = self.module_by_path.get(base).copied() else {
+                    let full = || join(base, path);
+                    foreign = foreign.or_else(|| Some(full()).filter(|full| self.book.knows_path(full)));
+                    continue;
+                };
+                if seen.contains(&target) {
                     continue;
                 }
-                let inner = &self.modules[*target as usize];
-                if self.defines(*target, &path[0]) || inner.uses.contains_key(&path[0]) {
-                    return Some(self.walk(join(&base, path), hops - 1));
+                if self.defines(target, name) {
+                    return Some(self.walk(join(base, path), hops - 1));
                 }
-                if hops > 1
-                    && !inner.globs.is_empty()
-                    && let Some(found) = self.through_globs(*target, path, hops - 1)
-                {
-                    return Some(found);
+                if self.modules[target as usize].uses.contains_key(name) {
+                    return Some(self.expand(target, path, hops - 1));
                 }
-            } else if base.first().is_some_and(|first| self.book.knows_crate(first)) {
-                foreign.get_or_insert_with(|| join(&base, path));
+                seen.push(target);
             }
         }
-        foreign.filter(|full| self.book.knows_path(full))
+        foreign
+    }
+
+    /// Works out where each module's globs lead. Done once, when all modules are known.
+    pub(super) fn link_globs(&mut self) {
+        for id in 0..self.modules.len() {
+            let module = crate::source::to_u32(id);
+            let globs = self.modules[id].globs.clone();
+            let bases = globs.iter().map(|glob| self.expand(module, glob, MAX_HOPS)).collect();
+            self.modules[id].glob_bases = bases;
+        }
+        self.expanded.borrow_mut().clear();
     }
 
     fn defines(&self, module: ModId, name: &Name) -> bool {

@@ -26,7 +26,7 @@ impl<'a> Reader<'_, 'a> {
                     return found;
                 }
                 match self.deref(receiver) {
-                    Some(target @ Val::Obj(other)) if other != *id => self.methods(&target, name, count),
+                    Some(target @ Val::Obj(other)) if self.f.objs[other].ty != ty => self.methods(&target, name, count),
                     Some(target @ Val::Handle(_)) => self.methods(&target, name, count),
                     _ => self.blanket(name),
                 }

@@ -110,7 +110,9 @@ impl<'a> Reader<'_, 'a> {
         let Some(field) = fields.iter().find(|field| field.name == *name) else {
             // A field of what the type dereferences to.
             return match self.deref(&Val::Obj(id)) {
-                Some(target @ Val::Obj(other)) if other != id => self.field(&target, name),
+                Some(target @ Val::Obj(other)) if self.f.objs[other].ty != self.f.objs[id].ty => {
+                    self.field(&target, name)
+                }
                 _ => Val::Unknown,
             };
         };
