@@ -90,6 +90,12 @@ pub enum Error {
     )]
     PreparedStatementLost(#[source] sqlx::Error),
 
+    /// A pooler refused what every client of sqlx says when it connects: make it ignore that.
+    #[error(
+        "the pooler refused the connection, set `ignore_startup_parameters = extra_float_digits` in PgBouncer: {0}"
+    )]
+    StartupRefused(#[source] sqlx::Error),
+
     /// The role that the pool connects as could get past the policies.
     #[error("{0}")]
     RoleRefused(RoleProblems),
@@ -109,6 +115,13 @@ impl Error {
             Error::StatementFailed { code: Some(code), .. } => is_conflict_code(code),
             _ => false,
         }
+    }
+
+    /// No connection, with the remedy where it is known.
+    pub(crate) fn no_connection(error: sqlx::Error) -> Error {
+        let parameter_refused =
+            error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"));
+        if parameter_refused { Error::StartupRefused(error) } else { Error::Unavailable(error) }
     }
 
     /// The scope's error inside an `sqlx::Error`, for closures that return that type.

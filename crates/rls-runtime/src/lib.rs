@@ -1,4 +1,4 @@
-//! A tenant scope for PostgreSQL row-level security that cannot leak.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod tenant;

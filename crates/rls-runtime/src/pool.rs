@@ -221,7 +221,7 @@ impl RlsPoolOptions {
 
     /// On a connection of its own, so that the pool starts without a history. Returns the role.
     async fn check_role(&self, options: &PgConnectOptions) -> Result<String, Error> {
-        let mut connection = options.connect().await.map_err(Error::Unavailable)?;
+        let mut connection = options.connect().await.map_err(Error::no_connection)?;
         let server = inspect_role(&mut connection, &self.tenant_setting, &self.tenant_column).await;
         let Inspected { role, problems, server_is_local } = server.map_err(Error::Unavailable)?;
         connection.close().await.ok();

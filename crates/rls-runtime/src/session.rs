@@ -121,7 +121,7 @@ impl Session {
     pub(crate) async fn begin(pool: &RlsPool, binding: &Binding, options: &ScopeOptions) -> Result<Session, Error> {
         let mut attempts_left = pool.inner().options().get_max_connections();
         loop {
-            let connection = pool.inner().acquire().await.map_err(Error::Unavailable)?;
+            let connection = pool.inner().acquire().await.map_err(Error::no_connection)?;
             let mut session = Session {
                 connection: Some(connection),
                 binding: binding.clone(),

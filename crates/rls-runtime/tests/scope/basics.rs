@@ -155,7 +155,6 @@ async fn options_reach_the_server() {
         sqlx::query_scalar("SELECT current_setting('statement_timeout')").fetch_one(&mut *tx).await
     })
     .await
-    .map_err(|error: sqlx::Error| error)
     .expect("reads");
     assert_eq!(after, "0", "the options end with their scope");
 }

@@ -7,5 +7,6 @@ mod basics;
 mod cancel;
 mod lost;
 mod misuse;
+mod pooler;
 mod role;
 mod soak;

@@ -107,7 +107,6 @@ async fn is_written(pool: &RlsPool, id: i64) -> bool {
         sqlx::query_scalar("SELECT EXISTS (SELECT FROM orders WHERE id = $1)").bind(id).fetch_one(&mut *tx).await
     })
     .await
-    .map_err(|error: sqlx::Error| error)
     .expect("reads")
 }
 

@@ -4,11 +4,11 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use rls_runtime::{RlsPool, TenantId, TenantTx, with_tenant};
-use uuid::Uuid;
 
 enum Failed {
     Sql(sqlx::Error),
     Scope(rls_runtime::Error),
+    NoSuchTenant,
 }
 
 impl From<sqlx::Error> for Failed {
@@ -28,18 +28,23 @@ impl axum::response::IntoResponse for Failed {
         let message = match self {
             Failed::Sql(error) => error.to_string(),
             Failed::Scope(error) => error.to_string(),
+            Failed::NoSuchTenant => String::from("no such tenant"),
         };
         (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
     }
+}
+
+fn parse(tenant: &str) -> Result<TenantId, Failed> {
+    tenant.parse().map_err(|_| Failed::NoSuchTenant)
 }
 
 async fn load(tx: &mut TenantTx, prefix: &str) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar("SELECT note FROM orders WHERE starts_with(note, $1)").bind(prefix).fetch_all(&mut *tx).await
 }
 
-async fn list(State(pool): State<RlsPool>, Path(tenant): Path<Uuid>) -> Result<Json<Vec<String>>, Failed> {
+async fn list(State(pool): State<RlsPool>, Path(tenant): Path<String>) -> Result<Json<Vec<String>>, Failed> {
     let prefix = String::from("a");
-    let notes = with_tenant(&pool, TenantId::new(tenant), async |mut tx| {
+    let notes = with_tenant(&pool, parse(&tenant)?, async |mut tx| {
         let found = load(&mut tx, &prefix).await?;
         Ok::<_, Failed>(found)
     })
@@ -47,8 +52,8 @@ async fn list(State(pool): State<RlsPool>, Path(tenant): Path<Uuid>) -> Result<J
     Ok(Json(notes))
 }
 
-async fn add(State(pool): State<RlsPool>, Path(tenant): Path<Uuid>, note: String) -> Result<(), Failed> {
-    with_tenant(&pool, TenantId::new(tenant), async |mut tx| {
+async fn add(State(pool): State<RlsPool>, Path(tenant): Path<String>, note: String) -> Result<(), Failed> {
+    with_tenant(&pool, parse(&tenant)?, async |mut tx| {
         sqlx::query("INSERT INTO orders VALUES ($1, 1, $2)").bind(tx.tenant()).bind(&note).execute(&mut *tx).await?;
         Ok(())
     })
