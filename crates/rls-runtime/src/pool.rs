@@ -198,7 +198,7 @@ impl RlsPoolOptions {
 
     /// Check the role, and connect to the server that the URL names.
     pub async fn connect(self, url: &str) -> Result<RlsPool, Error> {
-        let options = url.parse().map_err(Error::Unavailable)?;
+        let options = url.parse().map_err(|error: sqlx::Error| Error::Configuration(error.to_string()))?;
         self.connect_with(options).await
     }
 
