@@ -30,6 +30,8 @@ pub(crate) struct Catalog {
     pub view_sources: Vec<(Oid, Oid)>,
     pub functions: Vec<Function>,
     pub server_functions: Vec<ServerObject>,
+    pub catalog_grants: Vec<ServerObject>,
+    pub owned: Vec<Owned>,
     pub triggers: Vec<Trigger>,
     pub rules: Vec<Rule>,
     pub publications: Vec<Publication>,
@@ -196,6 +198,13 @@ pub(crate) struct ServerObject {
     pub name: String,
     #[serde(default)]
     pub grants: Option<Vec<Grant>>,
+}
+
+/// An object that is no relation, function or schema.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Owned {
+    pub owner: Oid,
+    pub object: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -115,6 +115,16 @@ select json_build_object(
   from pg_proc p where p.pronamespace = 'pg_catalog'::regnamespace
     and p.proname in ('pg_read_file', 'pg_read_binary_file', 'pg_ls_dir', 'pg_stat_file', 'lo_import', 'lo_export',
       'pg_ls_logdir', 'pg_ls_waldir', 'pg_ls_tmpdir', 'pg_ls_archive_statusdir', 'pg_promote', 'pg_rotate_logfile', 'pg_reload_conf')),
+'catalog_grants', (select coalesce(json_agg(json_build_object('name', c.relname, 'grants', (
+    select json_agg(json_build_object('grantee', a.grantee::int8, 'privilege', a.privilege_type, 'grantable', a.is_grantable))
+    from aclexplode(c.relacl) a)) order by c.relname), '[]')
+  from pg_class c where c.relnamespace = 'pg_catalog'::regnamespace and c.relacl is not null
+    and c.relname in ('pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_shadow', 'pg_largeobject', 'pg_user_mapping',
+      'pg_subscription', 'pg_hba_file_rules', 'pg_file_settings', 'pg_config', 'pg_shmem_allocations', 'pg_backend_memory_contexts')),
+'owned', (select coalesce(json_agg(json_build_object('owner', d.refobjid::int8, 'object', pg_describe_object(d.classid, d.objid, 0))
+    order by d.classid, d.objid), '[]')
+  from pg_shdepend d where d.deptype = 'o' and d.dbid = (select oid from pg_database where datname = current_database())
+    and d.classid not in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_namespace'::regclass, 'pg_default_acl'::regclass)),
 'triggers', (select coalesce(json_agg(json_build_object('table', t.tgrelid::int8, 'name', t.tgname, 'function', t.tgfoid::int8,
     'enabled', t.tgenabled, 'internal', t.tgisinternal) order by t.tgname), '[]')
   from pg_trigger t join relation c on c.oid = t.tgrelid where not t.tgisinternal or t.tgenabled <> 'O'),

@@ -77,7 +77,11 @@ pub(super) fn defaults(subject: &Subject<'_>) -> Vec<Fault> {
             Fault::new(
                 format!("{}.{}", tenanted.table.label(), tenanted.column.name),
                 "an insert that forgets the tenant gets one that is not the scope's",
-                format!("{} drop default;\n", alter(tenanted)),
+                format!(
+                    "{} drop {};\n",
+                    alter(tenanted),
+                    if tenanted.column.generated { "expression" } else { "default" }
+                ),
             )
         })
         .collect()

@@ -191,7 +191,7 @@ fn revoke_writes(subject: &Subject<'_>, relation: &Relation, privilege: &str) ->
 }
 
 /// Parts of names of columns that rarely belong to everybody.
-const SENSITIVE: [&str; 16] = [
+const SENSITIVE: [&str; 24] = [
     "password",
     "passwd",
     "secret",
@@ -208,6 +208,14 @@ const SENSITIVE: [&str; 16] = [
     "card_number",
     "birth",
     "salary",
+    "passport",
+    "credit",
+    "cvv",
+    "salt",
+    "address",
+    "bank",
+    "webhook",
+    "session",
 ];
 
 fn unknown_columns(subject: &Subject<'_>, relation: &Relation, pinned: Option<&[String]>) -> Vec<Fault> {

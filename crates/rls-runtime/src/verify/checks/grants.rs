@@ -172,6 +172,30 @@ pub(super) fn server_functions(subject: &Subject<'_>) -> Vec<Fault> {
     faults
 }
 
+pub(super) fn catalogs(subject: &Subject<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for relation in &subject.catalog.catalog_grants {
+        let grants = relation.grants.as_deref().unwrap_or_default();
+        let held = grants
+            .iter()
+            .filter(|grant| grant.privilege == "SELECT" && subject.runtime.iter().any(|role| role.is(grant.grantee)));
+        let fix: String = held
+            .map(|grant| {
+                let role = subject.catalog.role_sql(grant.grantee);
+                format!("revoke select on pg_catalog.{} from {role};\n", relation.name)
+            })
+            .collect();
+        if !fix.is_empty() {
+            faults.push(Fault::new(
+                format!("pg_catalog.{}", relation.name),
+                "the catalog holds values of all tenants' rows, or secrets of the server",
+                fix,
+            ));
+        }
+    }
+    faults
+}
+
 pub(super) fn options(subject: &Subject<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for relation in subject.tables.iter().map(|tenanted| tenanted.table) {

@@ -1,6 +1,6 @@
 //! Do keys, foreign keys and indexes respect the tenant?
 
-use super::super::catalog::{Constraint, Index};
+use super::super::catalog::{Constraint, Index, plain_ident};
 use super::super::finding::Fault;
 use super::super::subject::{Subject, Tenanted};
 use crate::policy::quote_ident;
@@ -43,7 +43,7 @@ pub(super) fn no_index(subject: &Subject<'_>) -> Vec<Fault> {
 pub(super) fn unique_keys(subject: &Subject<'_>) -> Vec<Fault> {
     indexes(subject)
         .filter(|(_, index)| index.unique || index.exclusion)
-        .filter(|(tenanted, index)| !index.keys.contains(&tenanted.column.number))
+        .filter(|(tenanted, index)| !index.keys.contains(&tenanted.column.number) || compares_tenants(tenanted, index))
         .map(|(tenanted, index)| {
             Fault::new(
                 format!("{} {}", tenanted.table.label(), index.label()),
@@ -52,6 +52,16 @@ pub(super) fn unique_keys(subject: &Subject<'_>) -> Vec<Fault> {
             )
         })
         .collect()
+}
+
+/// Whether an exclusion compares the tenant by something else than `=`, so that rows of two tenants exclude each other.
+fn compares_tenants(tenanted: &Tenanted<'_>, index: &Index) -> bool {
+    let tenant = plain_ident(&tenanted.column.name);
+    index.exclusion
+        && index
+            .constraint_definition
+            .as_ref()
+            .is_some_and(|definition| !definition.contains(&format!("{tenant} WITH =")))
 }
 
 /// The same key, led by the tenant.

@@ -164,7 +164,7 @@ pub(super) fn setting_functions(subject: &Subject<'_>) -> Vec<Fault> {
         .iter()
         .filter(|function| callable(subject, function))
         .filter(|function| changes_setting(function, &setting));
-    callable
+    let mut faults: Vec<Fault> = callable
         .map(|function| {
             Fault::new(
                 function.label(),
@@ -176,7 +176,28 @@ pub(super) fn setting_functions(subject: &Subject<'_>) -> Vec<Fault> {
                 ),
             )
         })
-        .collect()
+        .collect();
+    faults.extend(setting_triggers(subject, &setting));
+    faults
+}
+
+/// Triggers fire whoever may call their functions.
+fn setting_triggers(subject: &Subject<'_>, setting: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (oid, label, sql) in carriers(subject) {
+        let triggers = subject.catalog.triggers.iter().filter(|trigger| trigger.table == oid && !trigger.internal);
+        for trigger in triggers {
+            let function = subject.catalog.function(trigger.function);
+            if function.is_some_and(|function| changes_setting(function, setting)) {
+                faults.push(Fault::new(
+                    format!("{label} {}", trigger.name),
+                    "a write changes the tenant for the rest of the writer's transaction or session",
+                    format!("drop trigger {} on {sql};\n", quote_ident(&trigger.name)),
+                ));
+            }
+        }
+    }
+    faults
 }
 
 /// Whether the source sets the tenant: by `set_config('…'` or `set [local] …`.

@@ -112,6 +112,23 @@ pub(super) fn ownership(subject: &Subject<'_>) -> Vec<Fault> {
     let database = &catalog.server.database;
     let sql = format!("database {}", quote_ident(database));
     found(format!("database {database}"), catalog.database.owner, sql);
+    faults.extend(other_ownership(subject, &owner));
+    faults
+}
+
+/// Types, operators, servers, publications and whatever else has an owner.
+fn other_ownership(subject: &Subject<'_>, owner: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for owned in &subject.catalog.owned {
+        if subject.runtime.iter().any(|role| role.becomes.contains(&owned.owner)) {
+            let role = subject.catalog.role_sql(owned.owner);
+            faults.push(Fault::new(
+                &owned.object,
+                format!("{} can alter it under those who use it", subject.catalog.role_name(owned.owner)),
+                format!("reassign owned by {role} to {owner};\n"),
+            ));
+        }
+    }
     faults
 }
 

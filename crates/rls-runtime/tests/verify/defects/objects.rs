@@ -260,4 +260,25 @@ pub const DEFECTS: &[Defect] = &[
         "alter table orders rename tenant_id to t; alter table lines rename tenant_id to t; \
          alter table events rename tenant_id to t; alter table \"Odd Schema\".\"Odd \"\"Table\" rename tenant_id to t",
     ),
+    defect(
+        "V13",
+        "public.across",
+        "exclusion between tenants",
+        "create extension btree_gist; create table ex (tenant_id uuid not null, id int, \
+         constraint across exclude using gist (tenant_id with <>, id with =))",
+    ),
+    defect(
+        "V54",
+        "public.made.tenant_id",
+        "generated tenant",
+        "create table made (tenant_id uuid not null generated always as ('aaaaaaaa-0000-4000-8000-000000000000'::uuid) stored)",
+    ),
+    defect(
+        "V56",
+        "public.lines switch",
+        "trigger sets the tenant",
+        "create function switch() returns trigger language plpgsql as $$ begin perform set_config('app.tenant_id', '', true); return new; end $$; \
+         revoke execute on function switch() from public; \
+         create trigger switch before insert on lines for each row execute function switch()",
+    ),
 ];

@@ -106,4 +106,6 @@ pub const DEFECTS: &[Defect] = &[
     defect("V51", "public.orders {other}", "another role", "grant select on orders to {other}"),
     defect("V51", "public.orders {other}", "another role, a column", "grant update (email) on orders to {other}"),
     defect("V57", "session_replication_role", "parameter", "grant set on parameter session_replication_role to {app}"),
+    defect("V07", "type public.mood", "owns a type", "create type mood as enum ('x'); alter type mood owner to {app}"),
+    defect("V61", "pg_catalog.pg_statistic", "statistics", "grant select on pg_statistic to {app}"),
 ];
