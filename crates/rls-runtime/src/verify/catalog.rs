@@ -30,6 +30,7 @@ pub(crate) struct Catalog {
     pub view_sources: Vec<(Oid, Oid)>,
     pub functions: Vec<Function>,
     pub server_functions: Vec<ServerObject>,
+    pub leakproof_builtins: Vec<String>,
     pub catalog_grants: Vec<ServerObject>,
     pub owned: Vec<Owned>,
     pub triggers: Vec<Trigger>,

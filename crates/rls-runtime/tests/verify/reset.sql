@@ -14,3 +14,4 @@ drop schema public, g, "Odd Schema" cascade;
 drop owned by {app}, {other} cascade;
 create schema public authorization {owner};
 grant usage on schema public to {app};
+alter function pg_catalog.lower(text) not leakproof;

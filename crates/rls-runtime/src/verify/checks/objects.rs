@@ -35,13 +35,16 @@ pub(super) fn definer_functions(subject: &Subject<'_>) -> Vec<Fault> {
 }
 
 pub(super) fn leakproof(subject: &Subject<'_>) -> Vec<Fault> {
-    let marked = subject.catalog.functions.iter().filter(|function| function.leakproof);
-    marked
-        .map(|function| {
+    let own = subject.catalog.functions.iter().filter(|function| function.leakproof);
+    let own = own.map(|function| (function.label(), function.sql().replacen("routine ", "", 1)));
+    let builtin = subject.catalog.leakproof_builtins.iter();
+    let builtin = builtin.map(|name| (format!("pg_catalog.{name}"), format!("pg_catalog.{name}")));
+    own.chain(builtin)
+        .map(|(object, sql)| {
             Fault::new(
-                function.label(),
+                object,
                 "the planner calls it before the policies, on the rows of all tenants",
-                format!("alter {} not leakproof;\n", function.sql().replacen("routine", "function", 1)),
+                format!("alter function {sql} not leakproof;\n"),
             )
         })
         .collect()

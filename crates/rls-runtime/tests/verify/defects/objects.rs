@@ -281,4 +281,5 @@ pub const DEFECTS: &[Defect] = &[
          revoke execute on function switch() from public; \
          create trigger switch before insert on lines for each row execute function switch()",
     ),
+    defect("V18", "pg_catalog.lower(text)", "leak-proof built-in", "alter function lower(text) leakproof"),
 ];
