@@ -38,9 +38,17 @@ const SCRATCH: &str = "rls_verify_scratch";
 /// When the connection fails, or the copy cannot be made.
 // rls-audit: allow(RLS001, reason = "changes only a scratch schema that is rolled back")
 pub async fn self_test(connection: &mut PgConnection, options: &Options) -> Result<SelfTest, sqlx::Error> {
+    with_defects(connection, options, DEFECTS).await
+}
+
+async fn with_defects(
+    connection: &mut PgConnection,
+    options: &Options,
+    defects: &[Defect],
+) -> Result<SelfTest, sqlx::Error> {
     let catalog = Catalog::load(connection, &options.tenant_setting).await?;
     connection.execute("begin").await?;
-    let outcome = plant_all(connection, &catalog, options).await;
+    let outcome = plant_all(connection, &catalog, options, defects).await;
     connection.execute("rollback").await?;
     outcome
 }
@@ -49,6 +57,7 @@ async fn plant_all(
     connection: &mut PgConnection,
     catalog: &Catalog,
     options: &Options,
+    defects: &[Defect],
 ) -> Result<SelfTest, sqlx::Error> {
     let subject = Subject::new(catalog, options);
     let role = subject.runtime.first().map(|role| role.name.clone());
@@ -58,7 +67,7 @@ async fn plant_all(
     let before = findings(connection, &options).await?;
     let mut result = SelfTest::default();
     for tenanted in subject.tables.iter().filter(|tenanted| tenanted.table.kind == 'r' && !tenanted.table.partition) {
-        for defect in DEFECTS {
+        for defect in defects {
             let label = format!("{} {} on {}", defect.check, defect.name, tenanted.table.label());
             let Some(sql) = defect.sql(&names(&subject, tenanted), role.as_deref()) else {
                 result.skipped.push(format!("{label}: no runtime role"));
@@ -154,4 +163,32 @@ async fn findings(
 
 fn is_new(defect: &Defect, before: &[(&str, String)], after: &[(&'static str, String)]) -> bool {
     after.iter().any(|(check, object)| *check == defect.check && !before.iter().any(|(c, o)| c == check && o == object))
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::TestDb;
+    use sqlx::Connection;
+
+    /// A self-test that cannot fail would prove nothing: what is no defect must be reported as missed.
+    #[tokio::test]
+    async fn a_defect_that_no_check_finds_is_missed() {
+        let db = TestDb::new().await;
+        db.execute("create table orders (tenant_id uuid primary key)").await.unwrap();
+        let mut connection = PgConnection::connect_with(&db.owner_options()).await.unwrap();
+        let options = Options { roles: vec![db.runtime()], ..Options::default() };
+        let harmless = [
+            defects::defect("V08", "a comment", "comment on table {table} is 'harmless'"),
+            defects::defect("V08", "no SQL", "alter nothing"),
+        ];
+        let result = with_defects(&mut connection, &options, &harmless).await.unwrap();
+        assert_eq!(result.missed, ["V08 a comment on public.orders"]);
+        assert_eq!((result.found.len(), result.skipped.len()), (0, 1));
+        let left: i64 = sqlx::query_scalar("select count(*) from pg_namespace where nspname = 'rls_verify_scratch'")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(left, 0);
+    }
 }

@@ -30,7 +30,7 @@ impl Defect {
     }
 }
 
-const fn defect(check: &'static str, name: &'static str, sql: &'static str) -> Defect {
+pub(super) const fn defect(check: &'static str, name: &'static str, sql: &'static str) -> Defect {
     Defect { check, name, sql }
 }
 
