@@ -11,7 +11,7 @@ use super::output::{MessageFormat, Output, to_file, to_stdout};
 use super::run::{Run, color};
 use crate::finding::{Level, Verdict};
 use crate::inventory::Inventory;
-use crate::report::{self, Color, Context, Format, Times, cargo_json, github};
+use crate::report::{self, Color, Context, Format, Times, Verbosity, cargo_json, github};
 use crate::user_error::UserError;
 
 /// Runs the command.
@@ -32,6 +32,7 @@ pub fn check(args: &Check, levels: &Levels) -> Result<Outcome, UserError> {
         inventory: &inventory,
         areas: &rules.rules.areas,
         color: color(args.sources.color, &io::stdout()),
+        verbosity: verbosity(&args.sources),
         times: if args.stats { Times::Shown } else { Times::Hidden },
         path_prefix: &prefix,
     };
@@ -52,6 +53,14 @@ pub fn check(args: &Check, levels: &Levels) -> Result<Outcome, UserError> {
 pub fn denied(verdict: &Verdict, levels: &Levels) -> bool {
     let blind = levels.blind_spots == Some(Level::Deny) && !verdict.blind_spots.is_empty();
     blind || verdict.open().any(|finding| finding.level == Level::Deny)
+}
+
+fn verbosity(args: &Sources) -> Verbosity {
+    match (args.quiet, args.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, 0) => Verbosity::Normal,
+        (false, _) => Verbosity::Verbose,
+    }
 }
 
 fn json_lines(args: &Check) -> Option<MessageFormat> {

@@ -8,9 +8,9 @@ use miette::{
     SourceCode, SourceSpan, SpanContents,
 };
 
-use super::{Color, Context, Counts, Times, counted, range, with_verdict};
-use crate::finding::{Finding, Level, Verdict};
-use crate::program::{FileId, Place};
+use super::{Color, Context, Counts, Times, Verbosity, counted, range, with_verdict};
+use crate::finding::{Finding, Level, Status, Verdict};
+use crate::program::{Cover, FileId, Place};
 use crate::source::{SourceFile, Span};
 use crate::user_error::UserError;
 
@@ -27,7 +27,47 @@ pub fn render(verdict: &Verdict, context: &Context<'_>, out: &mut dyn Write) -> 
         let heading = format!("{} {}", paint.warning("blind spot:"), spot.reason);
         writeln!(out, "{heading}\n  {} {}:{}:{}\n", paint.dim("-->"), spot.file, spot.line, spot.column)?;
     }
-    summary(verdict, context, out)
+    if context.verbosity == Verbosity::Verbose {
+        excepted(verdict, paint, out)?;
+        unsettled(verdict, paint, out)?;
+    }
+    match context.verbosity {
+        Verbosity::Quiet => Ok(()),
+        Verbosity::Normal | Verbosity::Verbose => summary(verdict, context, out),
+    }
+}
+
+/// Findings that somebody excepts, one line each.
+fn excepted(verdict: &Verdict, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    for finding in &verdict.findings {
+        let (word, reason) = match &finding.status {
+            Status::Open => continue,
+            Status::Allowed(reason) => ("allowed", reason.as_str()),
+            Status::Baselined => ("baselined", ""),
+        };
+        let heading = paint.dim(&format!("{word}[{}]: {}", finding.code, finding.message));
+        writeln!(out, "{heading}\n  {} {}", paint.dim("-->"), at(verdict, finding.place))?;
+        if !reason.is_empty() {
+            writeln!(out, "  {} {reason}", paint.note("reason:"))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Statements on a handle that came in as a parameter, where no caller was found.
+fn unsettled(verdict: &Verdict, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    for statement in verdict.program.statements.iter().filter(|statement| statement.cover == Cover::Caller) {
+        let heading = paint.dim(&format!("caller: `{}` runs on whatever its caller passes", statement.method));
+        writeln!(
+            out,
+            "{heading}\n  {} {} in `{}`\n",
+            paint.dim("-->"),
+            at(verdict, statement.place),
+            statement.function
+        )?;
+    }
+    Ok(())
 }
 
 /// One finding as text that ends in a line break.

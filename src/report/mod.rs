@@ -89,6 +89,18 @@ impl Format {
     ];
 }
 
+/// How much people are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Findings and blind spots only.
+    Quiet,
+    /// A summary too.
+    #[default]
+    Normal,
+    /// What is excepted and what no caller settles too.
+    Verbose,
+}
+
 /// What reports need beside the verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
@@ -98,6 +110,8 @@ pub struct Context<'a> {
     pub areas: &'a [crate::rules::Area],
     /// Whether to colour what people read.
     pub color: Color,
+    /// How much people are told.
+    pub verbosity: Verbosity,
     /// Whether times are part of the report; they are never the same twice.
     pub times: Times,
     /// What stands before every path where the reader's root is above ours: empty, or it ends in `/`.
