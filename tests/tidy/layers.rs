@@ -16,6 +16,7 @@ const LAYERS: &[&str] = &[
     "finding",
     "schema",
     "index",
+    "prefilter",
     "resolve",
     "lints",
     "judge",
@@ -24,6 +25,7 @@ const LAYERS: &[&str] = &[
     "inventory",
     "report",
     "audit",
+    "cli",
     "main",
 ];
 
