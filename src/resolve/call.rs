@@ -11,7 +11,7 @@ use crate::program::{Place, Scope, ScopeKind};
 use crate::rules::HandleKind;
 
 /// Foreign calls that give back what they are given: constructors of wrappers, and combinators of futures.
-const PASS_THROUGH: [&str; 22] = [
+const PASS_THROUGH: [&str; 23] = [
     "Ok",
     "Some",
     "new",
@@ -28,6 +28,7 @@ const PASS_THROUGH: [&str; 22] = [
     "Extension",
     "Ready",
     "instrument",
+    "AssertSqlSafe",
     "deref",
     "deref_mut",
     "as_ref",
@@ -86,6 +87,9 @@ impl<'a> Reader<'_, 'a> {
         }
         if let Some(handle) = self.construct_handle(&full, &values) {
             return handle;
+        }
+        if let Some(opened) = self.path_open(expr, &full, &values) {
+            return opened;
         }
         if let Some(result) = self.path_statement(expr, path, &full, args, &values) {
             return result;
@@ -170,7 +174,7 @@ impl<'a> Reader<'_, 'a> {
             }
             let summary = self.all.summary(*function);
             if summary.opens_scope {
-                self.note_nested(place, &self.all.index.function_path(*function));
+                self.note_nested(place, &self.all.index.function(*function).name);
             }
             self.run_invoked(expr, *function, &summary.invokes, &values);
             self.apply_effects(place, *function, &summary, &values);
@@ -340,11 +344,15 @@ impl<'a> Reader<'_, 'a> {
 
     /// A macro call.
     pub(super) fn macro_call(&mut self, expr: &'a Expr, call: &'a MacroCall) -> Val<'a> {
-        self.f.macros += 1;
-        let values = self.arguments(&call.args);
-        self.f.macros -= 1;
         let name = call.path.last();
         let full = self.full_path(&call.path);
+        self.f.macros += 1;
+        let values = self.arguments(&call.args);
+        let scoped = self.scope_call(expr, &full, None, &call.args, &values);
+        self.f.macros -= 1;
+        if let Some(result) = scoped {
+            return result;
+        }
         if let Some(query) = self.query_call(&full, &values, &call.args) {
             return query;
         }

@@ -9,6 +9,7 @@ use super::{Reader, text};
 use crate::facts::{Expr, Link, LinkKind, Name};
 use crate::program::{Scope, SqlText};
 use crate::rules::{HandleKind, OpenCall, Place as Slot};
+use crate::source::Span;
 
 /// A method call in its chain.
 #[derive(Clone, Copy)]
@@ -151,6 +152,19 @@ impl<'a> Reader<'_, 'a> {
 
     /// A call that makes one handle out of another: `begin`, `acquire`, `transaction(|tx| ..)`.
     fn open(&mut self, site: Site<'_, 'a>, receiver: &Val<'a>, name: &str, values: &[Val<'a>]) -> Option<Val<'a>> {
+        let end = site.links[site.at].end;
+        self.open_on(receiver, name, values, Span { start: site.expr.span.start, end })
+    }
+
+    /// The same by path: `Acquire::begin(&mut *tx)`.
+    pub(super) fn path_open(&mut self, expr: &Expr, full: &[Name], values: &[Val<'a>]) -> Option<Val<'a>> {
+        let (name, owner) = full.split_last()?;
+        let (receiver, values) = values.split_first()?;
+        owner.iter().find_map(|part| self.all.index.book.pack_of_crate(part))?;
+        self.open_on(receiver, name, values, expr.span)
+    }
+
+    fn open_on(&mut self, receiver: &Val<'a>, name: &str, values: &[Val<'a>], span: Span) -> Option<Val<'a>> {
         let index = self.all.index;
         let rows = index.book.opens.get(name)?;
         let id = self.as_handle(receiver)?;
@@ -173,9 +187,10 @@ impl<'a> Reader<'_, 'a> {
             ..Frame::new_handle(handle.pack.or(Some(*pack)), row.gives, bind)
         };
         let opened = self.f.add_handle(opened);
-        if let Some(Slot::Arg(at)) = row.sql {
-            let text = self.text_of(values.get(at));
-            self.apply_settings(site.expr, site.links[site.at].span, opened, &text);
+        if let Some(Slot::Arg(at)) = row.sql
+            && let Some(text) = self.text_of(values.get(at)).text()
+        {
+            self.note_sql(&span, &crate::sql::analyse(text), Some(opened));
         }
         Some(self.give(row, opened, values))
     }

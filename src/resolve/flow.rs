@@ -273,6 +273,7 @@ impl<'a> Reader<'_, 'a> {
         }
         let value = self.eval(&closure.closure.body);
         let value = self.all_returns(value);
+        self.f.leave(closure.env.len(), &value);
         self.f.env = outer_env;
         self.f.returns = outer_returns;
         self.f.diverged = was_diverged;

@@ -9,7 +9,10 @@ use crate::index::FnId;
 use crate::program::{Event, EventKind, Inferred, Place, Scope, ScopeKind};
 use crate::rules::{HandleKind, Place as Slot, ScopeCall};
 use crate::source::Span;
-use crate::sql::{SettingScope, SqlFacts};
+use crate::sql::{SettingChange, SettingScope, SqlFacts};
+
+/// A setting whose name is only known at run time, as messages name it.
+const UNNAMED: &str = "the tenant setting";
 
 /// Words in the name of a setting that say it holds a tenant.
 const TENANT_WORDS: [&str; 16] = [
@@ -180,35 +183,52 @@ impl<'a> Reader<'_, 'a> {
     /// What a statement's text does to tenants, beyond its rows.
     pub(super) fn note_sql(&mut self, span: &Span, facts: &SqlFacts, handle: Option<usize>) {
         let place = self.f.place(*span);
-        if facts.row_security_off {
-            self.note(place, EventKind::RlsBypass("`row_security` is turned off".into()), None);
-        }
-        if facts.grants_bypass {
-            self.note(place, EventKind::RlsBypass("a role is given BYPASSRLS".into()), None);
+        if let Some(what) = bypass_in(facts) {
+            self.note(place, EventKind::RlsBypass(what), None);
         }
         for change in &facts.settings {
-            let name = change.name.clone();
-            if name.as_deref().is_some_and(is_bypass_setting) && change.scope != SettingScope::Reset {
-                let name = name.unwrap_or_default();
-                self.note(place, EventKind::RlsBypass(format!("`{name}` is set")), None);
+            let name = change.name.as_deref();
+            if name.is_some_and(is_bypass_setting) {
                 if let Some(id) = handle {
-                    self.f.handles[id].bind = Bind::Bypass(Rc::from(name.as_str()));
+                    self.f.handles[id].bind = Bind::Bypass(Rc::from(name.unwrap_or_default()));
                 }
-                continue;
+            } else if self.is_tenant_setting(change) {
+                let name = name.unwrap_or(UNNAMED);
+                match handle {
+                    Some(id) => self.apply_setting(place, id, change.scope, name),
+                    None if change.scope == SettingScope::Session => {
+                        self.note(place, EventKind::SessionSetting(name.to_owned()), None);
+                    }
+                    None => {}
+                }
             }
-            let Some(id) = handle else { continue };
-            if name.as_deref().is_none_or(|name| self.is_tenant_setting(name)) {
-                self.apply_setting(place, id, change.scope, name.as_deref().unwrap_or("the tenant setting"));
-            }
+        }
+        if let Some(id) = handle {
+            self.note_transaction(place, facts, id);
         }
     }
 
-    /// The settings of a text that is sent when a handle is opened: `begin_with("BEGIN; SET LOCAL ..")`.
-    pub(super) fn apply_settings(&mut self, expr: &Expr, exec: Span, handle: usize, text: &crate::program::SqlText) {
-        if let Some(text) = text.text() {
-            let span = Span { start: expr.span.start, end: exec.end };
-            self.note_sql(&span, &crate::sql::analyse(text), Some(handle));
+    /// `BEGIN` and `COMMIT` as text.
+    fn note_transaction(&mut self, place: Place, facts: &SqlFacts, id: usize) {
+        let handle = &mut self.f.handles[id];
+        if handle.kind == HandleKind::Pool {
+            return;
         }
+        if facts.begins {
+            handle.in_transaction = true;
+            handle.ended = None;
+        }
+        if (facts.commits || facts.rolls_back) && !facts.begins {
+            handle.in_transaction = false;
+            handle.is_open_guard = false;
+            handle.ended = matches!(handle.bind, Bind::Scope(_)).then_some(place);
+        }
+    }
+
+    /// Whether a statement only sets what no policy reads: nothing that a scope has to cover.
+    pub(super) fn is_plain_setting(&self, facts: &SqlFacts) -> bool {
+        let sets = matches!(facts.operation, Some("set")) && facts.tables.is_empty() && facts.complete;
+        sets && !facts.settings.iter().any(|change| self.is_tenant_setting(change))
     }
 
     fn apply_setting(&mut self, place: Place, id: usize, scope: SettingScope, name: &str) {
@@ -226,9 +246,7 @@ impl<'a> Reader<'_, 'a> {
                 }
             }
             SettingScope::Reset => {
-                if name != "the tenant setting" {
-                    self.note(place, EventKind::SessionSetting(name.to_owned()), None);
-                }
+                self.note(place, EventKind::SessionSetting(name.to_owned()), None);
                 if kind != HandleKind::Pool && self.f.handles[id].origin.is_none() {
                     self.f.handles[id].bind = Bind::None;
                 }
@@ -344,13 +362,16 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// Whether a setting holds the tenant: configured, read by a policy, or named like one.
-    fn is_tenant_setting(&mut self, name: &str) -> bool {
-        let configured = self.all.rules.scope.tenant_settings.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let by_policy = self.all.options.policy_settings.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let Some((_, last)) = name.split_once('.') else { return configured || by_policy };
+    /// `RESET ALL` clears whatever there is and holds nothing.
+    fn is_tenant_setting(&self, change: &SettingChange) -> bool {
+        let Some(name) = change.name.as_deref() else { return change.scope != SettingScope::Reset };
+        let known = |names: &[String]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if known(&self.all.rules.scope.tenant_settings) || known(&self.all.options.policy_settings) {
+            return true;
+        }
+        let Some((_, last)) = name.split_once('.') else { return false };
         let last = last.to_ascii_lowercase();
-        let by_name = last.split(['_', '.']).any(|word| TENANT_WORDS.contains(&word));
-        configured || by_policy || by_name || name.contains("{}")
+        name.contains("{}") || last.split(['_', '.']).any(|word| TENANT_WORDS.contains(&word))
     }
 
     /// Remembers a function of the run that is a scope function, for `init`.
@@ -364,6 +385,31 @@ impl<'a> Reader<'_, 'a> {
             self.all.inferred.insert(Inferred { kind, name, handle, place: self.f.place(span), why });
         }
     }
+}
+
+/// How a statement goes around the policies, if it does.
+pub(super) fn bypass_in(facts: &SqlFacts) -> Option<String> {
+    if facts.row_security_off {
+        return Some("`row_security` is turned off".to_owned());
+    }
+    if facts.grants_bypass {
+        return Some("a role is given BYPASSRLS".to_owned());
+    }
+    let role = facts.role.as_ref().and_then(|role| role.name.as_deref()).filter(|name| is_bypassing_role(name));
+    if let Some(role) = role {
+        return Some(format!("the role becomes `{role}`"));
+    }
+    let setting = facts.settings.iter().filter(|change| change.scope != SettingScope::Reset);
+    let name = setting.filter_map(|change| change.name.as_deref()).find(|name| is_bypass_setting(name))?;
+    Some(format!("`{name}` is set"))
+}
+
+/// Roles that are superusers or bypass the policies wherever they exist.
+fn is_bypassing_role(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "postgres" | "service_role" | "supabase_admin" | "rds_superuser" | "cloudsqlsuperuser")
+        || name.contains("superuser")
+        || name.contains("bypass")
 }
 
 fn is_bypass_setting(name: &str) -> bool {

@@ -9,6 +9,7 @@ use super::value::Bind;
 use super::{Draft, Handed, Node, Resolver};
 use crate::index::{FnId, Index};
 use crate::program::{Cover, Place, Program, Scope, ScopeKind, Step};
+use crate::rules::HandleKind;
 
 /// What all those who hand a handle on make of it.
 #[derive(Clone, Debug)]
@@ -68,6 +69,10 @@ impl Settler<'_, '_> {
                 statement.cover = Cover::Path(path);
             }
             Outcome::Bypass(reason) => statement.cover = Cover::Bypass(reason.to_string()),
+            Outcome::Open if is_lone_connection(&node, &statement) && !self.resolver.handed.contains_key(&node) => {
+                statement.trace.push(format!("settled: {name} is a connection that nothing here binds"));
+                statement.cover = Cover::Unscoped;
+            }
             Outcome::Open => {
                 let count = self.resolver.handed.get(&node).map_or(0, Vec::len);
                 statement.trace.push(format!("open: {name} is handed on {count} times, not all of them known"));
@@ -183,6 +188,11 @@ impl Settler<'_, '_> {
             .any(|entry| path == entry.path || path.ends_with(&format!("::{}", entry.path)));
         function.name == "main" || by_rule
     }
+}
+
+/// A connection in a field that is filled outside the run: nobody who reads the code would take it for a scope.
+fn is_lone_connection(node: &Node, statement: &crate::program::Statement) -> bool {
+    matches!(node, Node::Field(..)) && statement.handle_kind == Some(HandleKind::Connection)
 }
 
 fn node_name(index: &Index<'_>, node: &Node) -> String {

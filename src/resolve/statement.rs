@@ -110,8 +110,8 @@ impl<'a> Reader<'_, 'a> {
             return None;
         }
         let of_crate = full.iter().find_map(|part| index.book.pack_of_crate(part));
+        let mut by_crate = None;
         for (pack, row) in rows {
-            let by_crate = of_crate.is_some_and(|of| index.book.is_family(of, *pack));
             // With the receiver as first argument, and without one (`Migrator::up(db, None)`).
             let places = match &row.handle {
                 Slot::Receiver => vec![0],
@@ -120,25 +120,41 @@ impl<'a> Reader<'_, 'a> {
             };
             for at in places {
                 let Some(handle) = values.get(at).cloned() else { continue };
-                let is_handle =
-                    self.handle_pack(&handle).is_some_and(|of| of.is_none_or(|of| index.book.is_family(of, *pack)));
-                let receiver = if at == 0 { Val::Unknown } else { values[0].clone() };
-                let is_query = matches!(&receiver, Val::Query(query) if index.book.is_family(query.pack, *pack));
-                if self.is_other_database(&handle) || !(is_handle || by_crate || is_query) {
-                    continue;
+                if self.is_other_database(&handle) {
+                    return Some(Val::Unknown);
                 }
+                let receiver = if at == 0 { Val::Unknown } else { values[0].clone() };
+                let of_handle = self.handle_pack(&handle);
+                let is_handle = of_handle.is_some_and(|of| of.is_none_or(|of| index.book.is_family(of, *pack)));
+                let is_query = matches!(&receiver, Val::Query(query) if index.book.is_family(query.pack, *pack));
                 let shift = usize::from(row.handle == Slot::Receiver || at > 0);
                 let (sql, tables, migrates) = self.sent(row, &receiver, values.get(shift..).unwrap_or_default());
                 let handle_span = args.get(at).map(|arg| arg.span);
+                let is_free = matches!(handle, Val::Unknown | Val::Opaque(_));
                 let evidence = if is_query { Evidence::Query } else { Evidence::Handle };
                 let candidate = Candidate { pack: *pack, row, evidence, handle, handle_span, sql, tables, migrates };
-                let ExprKind::Call(callee, _) = &expr.kind else { return None };
-                self.record(Spot { span: expr.span, exec: callee.span }, name, candidate);
-                self.run_unused(values);
-                return Some(Val::Unknown);
+                if is_handle || is_query {
+                    return self.record_path(expr, name, candidate, values);
+                }
+                if is_free && of_crate.is_some_and(|of| index.book.is_family(of, *pack)) {
+                    by_crate.get_or_insert(candidate);
+                }
             }
         }
-        None
+        self.record_path(expr, name, by_crate?, values)
+    }
+
+    fn record_path(
+        &mut self,
+        expr: &'a Expr,
+        name: &str,
+        candidate: Candidate<'a>,
+        values: &[Val<'a>],
+    ) -> Option<Val<'a>> {
+        let ExprKind::Call(callee, _) = &expr.kind else { return None };
+        self.record(Spot { span: expr.span, exec: callee.span }, name, candidate);
+        self.run_unused(values);
+        Some(Val::Unknown)
     }
 
     /// The value at a place of a call, with its span.
@@ -289,6 +305,8 @@ impl<'a> Reader<'_, 'a> {
         }
         let (cover, waits_for) = if migrates {
             (Cover::Exempt("runs migrations".into()), None)
+        } else if let Some(what) = facts.as_ref().and_then(super::scope::bypass_in) {
+            (Cover::Bypass(what), None)
         } else {
             self.cover(&handle, facts.as_ref())
         };
@@ -324,7 +342,7 @@ impl<'a> Reader<'_, 'a> {
 
     /// What covers a statement on this handle, here.
     fn cover(&mut self, handle: &Val<'a>, facts: Option<&crate::sql::SqlFacts>) -> (Cover, Option<Node>) {
-        if facts.is_some_and(is_harmless) {
+        if facts.is_some_and(|facts| is_harmless(facts) || self.is_plain_setting(facts)) {
             return (Cover::Exempt("touches no table and sets no tenant".into()), None);
         }
         let Some(id) = self.as_handle(handle) else {

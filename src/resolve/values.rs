@@ -219,7 +219,7 @@ impl<'a> Reader<'_, 'a> {
             }
             Ret::Handle(handle) => {
                 let bind = self.rebind(&handle.bind, args);
-                let handle = Handle { bind, origin: None, ended: None, ..handle.clone() };
+                let handle = Handle { bind, origin: None, ended: None, is_open_guard: false, ..handle.clone() };
                 Val::Handle(self.f.add_handle(handle))
             }
             Ret::Obj(ty, type_args, fields) => {
