@@ -7,12 +7,15 @@ use rayon::prelude::*;
 use crate::discover::Sources;
 pub use crate::discover::Tests;
 use crate::exceptions::Baseline;
+use crate::exempt::exempt;
 use crate::facts::FileFacts;
 use crate::finding::{BlindSpot, Level, Mode, Stats, Verdict};
 use crate::index::{Index, RuleBook};
+use crate::judge::{judge, judge_schema, schema_blind_spots};
 use crate::prefilter::{Carriers, Matcher};
 use crate::resolve;
 use crate::rules::Rules;
+use crate::schema::{Schema, SchemaInUse};
 use crate::source::SourceFile;
 
 /// Deep nesting is refused before it reaches the parser, but what is left of it still needs room.
@@ -68,25 +71,33 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
         stages: Vec::new(),
     };
     blind_spots.extend(files.iter().zip(&facts).flat_map(|(file, facts)| blind(file, facts)));
+    let includes = sql.iter().map(|file| (file.path.clone(), file.text.clone())).collect();
+    let rust_files = files.len();
+    let files: Vec<SourceFile> = files.into_iter().chain(sql).collect();
+    let schema = Schema::read(&files, &facts, &rules.tables);
+    blind_spots.extend(schema_blind_spots(&schema, &files));
     blind_spots.sort();
-    let index = Index::new(&files, &facts, rules);
+    clock.lap("schema");
+    let index = Index::new(&files[..rust_files], &facts, rules);
     clock.lap("index");
     let resolve_options = resolve::Options {
         with_tests: options.tests == Tests::In,
-        policy_settings: Vec::new(),
-        includes: sql.iter().map(|file| (file.path.clone(), file.text.clone())).collect(),
+        policy_settings: schema.tenant_settings.keys().cloned().collect(),
+        includes,
     };
     let mut program = resolve::resolve(&index, rules, &resolve_options);
     drop(index);
+    exempt(&mut program, &schema, &rules.tables);
     if options.mode == Mode::Lexical {
         program.judge_lexically();
     }
     clock.lap("resolve");
-    let findings = crate::judge::judge(&program, &files, &options.levels);
+    let mut findings = judge(&program, &files, &options.levels);
+    let used = SchemaInUse::new(&schema, &program, &rules.tables);
+    findings.extend(judge_schema(&used, &files, &options.levels));
     clock.lap("judge");
     stats.stages = clock.laps;
-    let files = files.into_iter().chain(sql).collect();
-    Verdict { files, program, findings, blind_spots, stats, mode: options.mode }
+    Verdict { files, program, schema, findings, blind_spots, stats, mode: options.mode }
 }
 
 /// The facts of every file; files that cannot matter have none.

@@ -1,6 +1,7 @@
 //! What the lints say: findings, how severe they are, and what the exceptions made of them.
 
 use crate::program::{FileId, Place, Program, Step};
+use crate::schema::Schema;
 use crate::source::SourceFile;
 
 /// How severe a finding is.
@@ -132,6 +133,8 @@ pub struct Verdict {
     pub files: Vec<SourceFile>,
     /// The program with its census.
     pub program: Program,
+    /// What the migrations leave behind.
+    pub schema: Schema,
     /// Findings of every status, by file and position.
     pub findings: Vec<Finding>,
     /// Blind spots, by file and position.

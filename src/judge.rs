@@ -1,9 +1,9 @@
 //! A `Program` in, findings in order out: every lint asked once, levels applied, places cut to one line.
 
-use crate::finding::{Exception, Finding, Fix, Level};
+use crate::finding::{BlindSpot, Exception, Finding, Fix, Level};
 use crate::lints::{Check, LINTS};
-use crate::program::Program;
-use crate::schema::SchemaInUse;
+use crate::program::{Place, Program};
+use crate::schema::{Schema, SchemaInUse};
 use crate::source::{SourceFile, Span};
 
 /// Asks every lint.
@@ -46,6 +46,18 @@ pub fn judge_schema(used: &SchemaInUse<'_>, files: &[SourceFile], levels: &[(&'s
         }
     }
     finish(findings, files, levels)
+}
+
+/// What could not be replayed of the migrations, as the reports print it.
+#[must_use]
+pub fn schema_blind_spots(schema: &Schema, files: &[SourceFile]) -> Vec<BlindSpot> {
+    let spot = |(place, reason): &(Place, String)| {
+        let file = files.get(place.file as usize)?;
+        let position = file.position(place.span.start);
+        let (line, column) = (position.line, position.column);
+        Some(BlindSpot { file: file.path.clone(), line, column, reason: reason.clone() })
+    };
+    schema.blind_spots.iter().filter_map(spot).collect()
 }
 
 /// Applies levels, cuts places to one line, offers the allow comment as a fix, and sorts.
@@ -96,7 +108,7 @@ fn allow_fix(finding: &Finding, file: &SourceFile) -> Fix {
     let indent: String = text.chars().take_while(|letter| letter.is_whitespace()).collect();
     let start = file.line_span(line).start;
     Fix {
-        place: crate::program::Place { file: finding.place.file, span: Span { start, end: start } },
+        place: Place { file: finding.place.file, span: Span { start, end: start } },
         text: format!("{indent}// rls-audit: allow({}, reason = \"\")\n", finding.code),
         title: format!("allow {} here, with a reason", finding.code),
     }

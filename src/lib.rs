@@ -25,6 +25,8 @@ pub mod schema;
 
 pub mod finding;
 
+pub mod exempt;
+
 pub mod lints;
 
 pub mod judge;

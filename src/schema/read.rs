@@ -2,17 +2,15 @@
 
 use super::{Migration, Schema, order, replay, rust};
 use crate::facts::FileFacts;
-use crate::finding::BlindSpot;
-use crate::program::FileId;
 use crate::rules::TableRules;
 use crate::source::{SourceFile, to_u32};
 
 use super::replay::Origin;
 
 impl Schema {
-    /// The schema of the SQL files among `files`, then of the migrations in the Rust files of which facts are given.
+    /// The schema of the SQL files among `files`, then of the migrations in the Rust files, of which the first files have these facts.
     #[must_use]
-    pub fn read(files: &[SourceFile], rust_facts: &[(FileId, &FileFacts)], rules: &TableRules) -> Self {
+    pub fn read(files: &[SourceFile], rust_facts: &[FileFacts], rules: &TableRules) -> Self {
         let sql: Vec<usize> = (0..files.len()).filter(|index| files[*index].path.ends_with(".sql")).collect();
         let paths: Vec<&str> = sql.iter().map(|index| files[*index].path.as_str()).collect();
         let mut ordered = order::migrations(&paths, &rules.migrations);
@@ -25,30 +23,12 @@ impl Schema {
             .map(|id| Migration { text: &files[id].text, origin: Origin::file(to_u32(id)) })
             .collect();
         let mut rust_texts = Vec::new();
-        for (id, facts) in rust_facts {
-            if let Some(file) = files.get(*id as usize) {
-                rust_texts.extend(rust::texts(*id, file, facts).into_iter().map(|text| (file.path.as_str(), text)));
-            }
+        for (id, (file, facts)) in files.iter().zip(rust_facts).enumerate() {
+            rust_texts.extend(rust::texts(to_u32(id), file, facts).into_iter().map(|text| (file.path.as_str(), text)));
         }
         rust_texts.sort_by(|(left, _), (right, _)| left.cmp(right));
         texts.extend(rust_texts.iter().map(|(_, found)| Migration { text: &found.text, origin: found.origin }));
         replay(&texts)
-    }
-
-    /// What could not be replayed, as the reports print it.
-    #[must_use]
-    pub fn blind_spots(&self, files: &[SourceFile]) -> Vec<BlindSpot> {
-        let spot = |(place, reason): &(crate::program::Place, String)| {
-            let file = files.get(place.file as usize)?;
-            let position = file.position(place.span.start);
-            Some(BlindSpot {
-                file: file.path.clone(),
-                line: position.line,
-                column: position.column,
-                reason: reason.clone(),
-            })
-        };
-        self.blind_spots.iter().filter_map(spot).collect()
     }
 }
 
