@@ -35,12 +35,7 @@ impl Program {
     pub fn judge_lexically(&mut self) {
         for statement in &mut self.statements {
             let in_closure = statement.in_scope_closure;
-            let stays = match &statement.cover {
-                Cover::Exempt(_) | Cover::Bypass(_) | Cover::Escaped(..) => true,
-                // The handle's type is in plain sight, and so is the statement that binds the tenant.
-                Cover::Scoped(scope) => scope.kind == ScopeKind::Type || scope.place == Some(statement.place),
-                _ => false,
-            };
+            let stays = matches!(statement.cover, Cover::Exempt(_) | Cover::Bypass(_) | Cover::Escaped(..));
             if stays {
                 continue;
             }

@@ -178,9 +178,10 @@ impl<'a> Reader<'_, 'a> {
             }
             self.run_invoked(expr, *function, &summary.invokes, &values);
             self.apply_effects(place, *function, &summary, &values);
+            let first_new = self.f.handles.len();
             let value = self.instantiate(&summary.output, &values);
             if !matches!(summary.output, Ret::Arg(..)) {
-                self.note_guard(place, *function, &value);
+                self.note_guard(place, *function, &value, first_new);
             }
             result = if result.is_unknown() { value } else { self.f.join_values(&result, &value) };
         }
@@ -243,6 +244,12 @@ impl<'a> Reader<'_, 'a> {
                 }
                 let summary = self.all.summary(*function);
                 self.instantiate(&summary.output, &given)
+            }
+            Val::Callable(param, output) => {
+                let given = given.iter().map(|value| self.detach(value, 3)).collect();
+                self.f.invokes.push((*param, given));
+                let output = Rc::clone(output);
+                self.value_of_ty(&output, Bind::None, None)
             }
             _ => Val::Unknown,
         };
@@ -388,6 +395,15 @@ impl<'a> Reader<'_, 'a> {
             self.all.callers.entry(arm).or_default().push((self.f.id, place));
             for (at, value) in values.iter().enumerate() {
                 self.hand_to_param(place, arm, at, value);
+            }
+            // A macro that opens a scope and takes a closure runs it there.
+            let closure = values.iter().find(|value| matches!(value, Val::Closure(closure) if !closure.used.get()));
+            if let Some(closure) = closure
+                && self.all.summary(arm).opens_scope
+            {
+                let scope = Rc::new(Scope { kind: ScopeKind::Closure, place: Some(place), name: format!("{name}!") });
+                let handle = self.scoped_handle(None, &scope);
+                self.in_scope(&scope, closure, vec![handle]);
             }
         }
     }

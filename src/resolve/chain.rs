@@ -135,6 +135,7 @@ impl<'a> Reader<'_, 'a> {
             Val::Text(known) => text::of_method(known, name),
             // `Option::unwrap`, `Arc::clone`, `as_mut`, `lock`, a map's `get`: whatever it is, it gives what is inside.
             Val::Handle(_) | Val::Obj(_) | Val::Tuple(_) => receiver,
+            Val::Closure(_) | Val::Func(_) | Val::Callable(..) => receiver,
             Val::Opaque(Bind::Param(_))
                 if matches!(name, "clone" | "as_mut" | "as_ref" | "deref" | "deref_mut" | "borrow" | "unwrap") =>
             {
@@ -182,9 +183,10 @@ impl<'a> Reader<'_, 'a> {
         })?;
         let bind =
             if handle.ended.is_some() || handle.kind == HandleKind::Pool { Bind::None } else { handle.bind.clone() };
+        let gives = if handle.kind == HandleKind::OtherDatabase { handle.kind } else { row.gives };
         let opened = Handle {
             in_transaction: row.gives == HandleKind::Transaction || handle.in_transaction,
-            ..Frame::new_handle(handle.pack.or(Some(*pack)), row.gives, bind)
+            ..Frame::new_handle(handle.pack.or(Some(*pack)), gives, bind)
         };
         let opened = self.f.add_handle(opened);
         if let Some(Slot::Arg(at)) = row.sql

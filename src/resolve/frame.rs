@@ -125,7 +125,11 @@ impl<'a> Frame<'a> {
 
     /// Goes back, keeping handles that were added since.
     pub fn restore(&mut self, to: &Snapshot<'a>) {
-        self.handles[..to.handles.len()].clone_from_slice(&to.handles);
+        let (known, later) = self.handles.split_at_mut(to.handles.len());
+        known.clone_from_slice(&to.handles);
+        for handle in later {
+            handle.is_elsewhere = true;
+        }
         self.env.truncate(to.env.len());
         for ((_, value), old) in self.env.iter_mut().zip(&to.env) {
             value.clone_from(old);
@@ -145,6 +149,13 @@ impl<'a> Frame<'a> {
             return;
         }
         for (mine, theirs) in self.handles.iter_mut().zip(&other.handles) {
+            if mine.is_elsewhere || theirs.is_elsewhere {
+                // Only one of the branches has it.
+                if mine.is_elsewhere {
+                    mine.clone_from(theirs);
+                }
+                continue;
+            }
             mine.bind = weaker(&mine.bind, &theirs.bind);
             mine.in_transaction &= theirs.in_transaction;
             mine.is_open_guard &= theirs.is_open_guard;
@@ -176,7 +187,7 @@ impl<'a> Frame<'a> {
 
     /// A guard that was opened here and is still open, the newest first.
     pub fn open_guard(&self) -> Option<&Handle> {
-        self.handles.iter().rev().find(|handle| handle.is_open_guard && handle.ended.is_none())
+        self.handles.iter().rev().find(|handle| handle.is_open_guard && handle.ended.is_none() && !handle.is_elsewhere)
     }
 
     /// Leaves a block: its variables are gone, and the guards that only they held are dropped, unless the block's value is one.
@@ -201,6 +212,7 @@ impl<'a> Frame<'a> {
             ended: None,
             is_open_guard: false,
             origin: None,
+            is_elsewhere: false,
         }
     }
 }

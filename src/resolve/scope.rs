@@ -186,6 +186,13 @@ impl<'a> Reader<'_, 'a> {
         if let Some(what) = bypass_in(facts) {
             self.note(place, EventKind::RlsBypass(what), None);
         }
+        if let Some(id) = handle
+            && facts.begins
+        {
+            let handle = &mut self.f.handles[id];
+            handle.in_transaction = true;
+            handle.ended = None;
+        }
         for change in &facts.settings {
             let name = change.name.as_deref();
             if name.is_some_and(is_bypass_setting) {
@@ -208,15 +215,13 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// `BEGIN` and `COMMIT` as text.
+    /// `COMMIT` and `ROLLBACK` as text.
     fn note_transaction(&mut self, place: Place, facts: &SqlFacts, id: usize) {
         let handle = &mut self.f.handles[id];
         if handle.kind == HandleKind::Pool {
+            // What a message begins on a pool is over with the message.
+            handle.in_transaction = false;
             return;
-        }
-        if facts.begins {
-            handle.in_transaction = true;
-            handle.ended = None;
         }
         if (facts.commits || facts.rolls_back) && !facts.begins {
             handle.in_transaction = false;
@@ -225,10 +230,19 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
+    /// Whether a statement brings its own transaction and tenant: `BEGIN; SET LOCAL ..; ..` in one message.
+    pub(super) fn binds_itself(&self, facts: &SqlFacts) -> bool {
+        let binds = |change: &SettingChange| change.scope == SettingScope::Local && self.is_tenant_setting(change);
+        facts.begins && facts.settings.iter().any(binds)
+    }
+
     /// Whether a statement only sets what no policy reads: nothing that a scope has to cover.
     pub(super) fn is_plain_setting(&self, facts: &SqlFacts) -> bool {
-        let sets = matches!(facts.operation, Some("set")) && facts.tables.is_empty() && facts.complete;
-        sets && !facts.settings.iter().any(|change| self.is_tenant_setting(change))
+        let only_sets = matches!(facts.operation, Some("set")) || !facts.settings.is_empty();
+        only_sets
+            && facts.tables.is_empty()
+            && facts.complete
+            && !facts.settings.iter().any(|change| self.is_tenant_setting(change))
     }
 
     fn apply_setting(&mut self, place: Place, id: usize, scope: SettingScope, name: &str) {
@@ -259,7 +273,7 @@ impl<'a> Reader<'_, 'a> {
         let handle = &self.f.handles[id];
         let is_session = matches!(&bind, Bind::Scope(scope) if scope.kind == ScopeKind::Session);
         let is_own = handle.origin.is_none();
-        let no_transaction = handle.kind == HandleKind::Pool
+        let no_transaction = (handle.kind == HandleKind::Pool && !handle.in_transaction)
             || (handle.kind == HandleKind::Connection && is_own && !handle.in_transaction && handle.bind == Bind::None);
         if no_transaction && !is_session {
             self.note(place, EventKind::LocalSettingOutsideTransaction(name.to_owned()), None);
@@ -299,8 +313,9 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// A call that gave a bound handle: a guard, opened here.
-    pub(super) fn note_guard(&mut self, place: Place, function: FnId, value: &Val<'a>) {
+    pub(super) fn note_guard(&mut self, place: Place, function: FnId, value: &Val<'a>, first_new: usize) {
         match value {
+            Val::Handle(id) if *id < first_new => {}
             Val::Handle(id) => {
                 let Bind::Scope(scope) = &self.f.handles[*id].bind else { return };
                 if scope.kind == ScopeKind::Session {
@@ -316,13 +331,13 @@ impl<'a> Reader<'_, 'a> {
             }
             Val::Tuple(parts) => {
                 for part in parts.iter() {
-                    self.note_guard(place, function, part);
+                    self.note_guard(place, function, part, first_new);
                 }
             }
             Val::Obj(id) => {
                 let fields: Vec<Val<'a>> = self.f.objs[*id].fields.values().cloned().collect();
                 for field in fields.iter().filter(|field| matches!(field, Val::Handle(_))) {
-                    self.note_guard(place, function, field);
+                    self.note_guard(place, function, field, first_new);
                 }
             }
             _ => {}

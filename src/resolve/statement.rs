@@ -307,6 +307,9 @@ impl<'a> Reader<'_, 'a> {
             (Cover::Exempt("runs migrations".into()), None)
         } else if let Some(what) = facts.as_ref().and_then(super::scope::bypass_in) {
             (Cover::Bypass(what), None)
+        } else if facts.as_ref().is_some_and(|facts| self.binds_itself(facts)) {
+            let place = Some(self.f.place(spot.span));
+            (Cover::Scoped(Scope { kind: ScopeKind::Setting, place, name: "BEGIN; SET LOCAL".into() }), None)
         } else {
             self.cover(&handle, facts.as_ref())
         };

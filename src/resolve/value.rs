@@ -101,6 +101,8 @@ pub struct Handle {
     pub is_open_guard: bool,
     /// The parameter it is part of, and the fields that lead to it.
     pub origin: Option<(usize, Vec<Name>)>,
+    /// Made in another branch than the one we are in.
+    pub is_elsewhere: bool,
 }
 
 /// A value of a type of the run.
