@@ -6,15 +6,15 @@ use rayon::prelude::*;
 
 use crate::discover::Sources;
 pub use crate::discover::Tests;
-use crate::exceptions::Baseline;
+use crate::exceptions::{self, Allow, Baseline, allows};
 use crate::exempt::exempt;
 use crate::facts::FileFacts;
-use crate::finding::{BlindSpot, Level, Mode, Stats, Verdict};
+use crate::finding::{BlindSpot, Finding, Level, Mode, Stats, Verdict};
 use crate::index::{Index, RuleBook};
 use crate::judge::{judge, judge_schema, schema_blind_spots};
 use crate::prefilter::{Carriers, Matcher};
 use crate::resolve;
-use crate::rules::Rules;
+use crate::rules::{Rules, RulesFile};
 use crate::schema::{Schema, SchemaInUse};
 use crate::source::SourceFile;
 
@@ -32,6 +32,8 @@ pub struct AuditOptions {
     pub levels: Vec<(&'static str, Level)>,
     /// Findings accepted for now.
     pub baseline: Option<Baseline>,
+    /// The project's own rules file, whose rows are called stale where they match nothing.
+    pub rules_file: Option<RulesFile>,
     /// Threads; the machine's number where not given.
     pub jobs: Option<usize>,
     /// Which files are parsed.
@@ -61,7 +63,7 @@ pub fn audit(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict
 
 fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     let mut clock = Clock::default();
-    let Sources { files, sql, mut blind_spots, .. } = sources;
+    let Sources { files, sql, mut blind_spots, coverage, .. } = sources;
     let facts = parsed(&files, rules, options.parsing, &mut clock);
     let mut stats = Stats {
         files: files.len(),
@@ -73,7 +75,7 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     blind_spots.extend(files.iter().zip(&facts).flat_map(|(file, facts)| blind(file, facts)));
     let includes = sql.iter().map(|file| (file.path.clone(), file.text.clone())).collect();
     let rust_files = files.len();
-    let files: Vec<SourceFile> = files.into_iter().chain(sql).collect();
+    let mut files: Vec<SourceFile> = files.into_iter().chain(sql).collect();
     let schema = Schema::read(&files, &facts, &rules.tables);
     blind_spots.extend(schema_blind_spots(&schema, &files));
     blind_spots.sort();
@@ -95,9 +97,34 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     let mut findings = judge(&program, &files, &options.levels);
     let used = SchemaInUse::new(&schema, &program, &rules.tables);
     findings.extend(judge_schema(&used, &files, &options.levels));
+    let allows: Vec<Allow> = (0..).zip(&facts).flat_map(|(file, facts)| allows(file, facts)).collect();
     clock.lap("judge");
+    let exceptions = exceptions::Sources {
+        statements: &program.statements,
+        levels: &options.levels,
+        allows: &allows,
+        rules,
+        rules_file: options.rules_file.as_ref(),
+        used_rules: &program.used_rules,
+        baseline: options.baseline.as_ref(),
+        coverage,
+        mode: options.mode,
+        tests: options.tests,
+    };
+    except(&mut findings, &mut files, exceptions);
+    clock.lap("except");
     stats.stages = clock.laps;
     Verdict { files, program, schema, findings, blind_spots, stats, mode: options.mode }
+}
+
+/// Settles the status of every finding, and adds what is wrong with the exceptions themselves.
+fn except(findings: &mut Vec<Finding>, files: &mut Vec<SourceFile>, sources: exceptions::Sources<'_>) {
+    let exceptions = exceptions::apply(findings, files, sources);
+    let mut own = crate::judge::judge_exceptions(&exceptions, files, sources.levels);
+    exceptions::set_fingerprints(&mut own, files, sources.statements);
+    findings.extend(own);
+    let path = |finding: &Finding| &files[finding.place.file as usize].path;
+    findings.sort_by(|a, b| (path(a), a.place, a.code).cmp(&(path(b), b.place, b.code)));
 }
 
 /// The facts of every file; files that cannot matter have none.

@@ -94,20 +94,24 @@ pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -
     scored.first().map(|(_, candidate)| *candidate)
 }
 
-/// Edits between two words, a swap of neighbours counting as two.
+/// Edits between two words: a letter more, less or changed, or two neighbours swapped.
 fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=right.len()).collect()];
+    for (i, a) in left.iter().enumerate() {
+        let mut row = vec![i + 1];
         for (j, b) in right.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+            let changed = rows[i][j] + usize::from(a != b);
+            let mut best = changed.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            let is_swap = i > 0 && j > 0 && left[i - 1] == *b && right[j - 1] == *a;
+            if is_swap {
+                best = best.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(best);
         }
+        rows.push(row);
     }
-    row[right.len()]
+    rows[left.len()][right.len()]
 }
 
 #[cfg(test)]
@@ -117,6 +121,7 @@ mod tests {
     #[test]
     fn the_nearest_word_is_the_one_meant() {
         assert_eq!(nearest("unscoped-qury", ["unscoped-query", "unscoped-path"]), Some("unscoped-query"));
+        assert_eq!(nearest("jsno", ["json", "short"]), Some("json"));
         assert_eq!(nearest("rls01", ["RLS001", "RLS002"]), Some("RLS001"));
     }
 

@@ -131,6 +131,7 @@ fn verdict() -> Verdict {
     Verdict {
         files: vec![file("apps/api/src/jobs.rs", JOBS), file("apps/api/src/digest.rs", DIGEST)],
         program: Program { statements, ..Program::default() },
+        schema: rls_audit::schema::Schema::default(),
         findings: findings(),
         blind_spots: vec![BlindSpot {
             file: "apps/api/src/digest.rs".to_owned(),

@@ -43,6 +43,7 @@ impl Run {
             tests: request.tests,
             levels: levels.lints.clone(),
             baseline,
+            rules_file: rules.project.clone(),
             jobs: args.jobs.map(usize::from),
             ..AuditOptions::default()
         };

@@ -8,6 +8,7 @@ use super::args::Trace;
 use super::levels::Levels;
 use super::output::to_stdout;
 use super::run::Run;
+use crate::discover::Project;
 use crate::finding::{Finding, Status, Verdict};
 use crate::program::Statement;
 use crate::source::SourceFile;
@@ -19,7 +20,7 @@ use crate::user_error::{UserError, nearest};
 /// Where the place is none, or its file was not read.
 pub fn trace(args: &Trace, levels: &Levels) -> Result<Outcome, UserError> {
     let (path, line) = place(&args.place)?;
-    let run = Run::prepare(&args.sources, &[], levels)?;
+    let run = prepare(args, &path, levels)?;
     let (verdict, _, root) = run.audit(&args.sources);
     let path = relative(&path, &root);
     let Some(index) = verdict.files.iter().position(|file| file.path == path) else {
@@ -32,6 +33,18 @@ pub fn trace(args: &Trace, levels: &Levels) -> Result<Outcome, UserError> {
     };
     to_stdout(|out| print(&verdict, index, line, out))?;
     Ok(Outcome::Clean)
+}
+
+/// The project around the caller if the file is part of it, else the one around the file.
+fn prepare(args: &Trace, path: &Path, levels: &Levels) -> Result<Run, UserError> {
+    let here = Run::prepare(&args.sources, &[], levels)?;
+    let wanted = relative(path, &here.root);
+    let is_part = here.sources.files.iter().any(|file| file.path == wanted);
+    if is_part || !path.is_file() {
+        return Ok(here);
+    }
+    let around = Project::around(path).unwrap_or_else(|| path.to_owned());
+    Run::prepare(&args.sources, &[around], levels)
 }
 
 fn place(typed: &str) -> Result<(PathBuf, u32), UserError> {

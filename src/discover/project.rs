@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::packages::{self, Package, Workspace};
 use super::walk::{Found, walk};
-use super::{Coverage, Request, Sources, Tests, absolute, has_extension, manifest, modules, read, shown};
+use super::{Coverage, Request, Sources, Tests, absolute, manifest, modules, read, shown};
 use crate::finding::BlindSpot;
 use crate::rules::RULES_FILE;
 use crate::source::{SourceFile, Target};
@@ -33,7 +33,10 @@ impl Project {
     pub fn find(request: &Request) -> Result<Self, UserError> {
         let paths: Vec<PathBuf> = request.paths.iter().map(|path| absolute(path, &request.cwd)).collect();
         for (path, typed) in paths.iter().zip(&request.paths) {
-            check_readable(path, typed)?;
+            let is_overlaid = request.stdin.as_ref().is_some_and(|(file, _)| absolute(file, &request.cwd) == *path);
+            if !is_overlaid {
+                check_readable(path, typed)?;
+            }
         }
         let mut project = Self::locate(request, &paths)?;
         let picks_packages = !request.packages.is_empty() || !request.exclude.is_empty();
@@ -43,6 +46,13 @@ impl Project {
         project.coverage = if is_all && !picks_packages { Coverage::Whole } else { Coverage::Part };
         project.starts = if paths.is_empty() { project.folders() } else { paths };
         Ok(project)
+    }
+
+    /// The root folder of the project that a file belongs to, as far as its folders tell.
+    #[must_use]
+    pub fn around(file: &Path) -> Option<PathBuf> {
+        let file = std::path::absolute(file).ok()?;
+        upward(file.parent()?, |folder| is_project_root(folder).then(|| folder.to_path_buf()))
     }
 
     /// The root is the workspace's, else the folder that holds the rules or the repository. A folder that is a project
@@ -113,13 +123,14 @@ impl Project {
         if reads_sql_elsewhere && self.starts.as_slice() != std::slice::from_ref(&self.root) {
             found.sql = walk(std::slice::from_ref(&self.root), &self.root).sql;
         }
-        self.add_stdin(request, &mut found);
+        // An editor may name a file that is not on disk yet, or that has other text there.
+        let overlaid = request.stdin.as_ref().map(|(path, _)| absolute(path, &request.cwd));
         let packages = self.all_packages(&found);
-        found.rust.retain(|path| self.wants(path, &packages));
+        found.rust.retain(|path| Some(path) != overlaid.as_ref() && self.wants(path, &packages));
         let (mut files, blind_spots) = read::read(&found.rust, &self.root);
         self.check_named(request, &blind_spots)?;
         let (sql, sql_blind_spots) = read::read(&found.sql, &self.root);
-        replace_stdin(request, &self.root, &mut files);
+        add_stdin(request, &self.root, &mut files);
         place_all(&packages, &mut files);
         self.settle_tests(request, &mut files);
         sources.files = files.into_iter().map(|(_, file)| file).collect();
@@ -128,17 +139,6 @@ impl Project {
         sources.blind_spots = [self.blind_spots, found.blind_spots, blind_spots, sql_blind_spots].concat();
         sources.blind_spots.sort();
         Ok(sources)
-    }
-
-    /// An editor may name a file that is not on disk yet.
-    fn add_stdin(&self, request: &Request, found: &mut Found) {
-        if let Some((path, _)) = &request.stdin {
-            let path = absolute(path, &request.cwd);
-            if !found.rust.contains(&path) && has_extension(&path, "rs") {
-                found.rust.push(path);
-                found.rust.sort();
-            }
-        }
     }
 
     /// The members, and the packages that the walk met outside the workspace.
@@ -166,9 +166,8 @@ impl Project {
     fn check_named(&self, request: &Request, blind_spots: &[BlindSpot]) -> Result<(), UserError> {
         for (start, typed) in self.starts.iter().zip(&request.paths) {
             let name = shown(start, &self.root);
-            let is_overlaid = request.stdin.as_ref().is_some_and(|(path, _)| absolute(path, &request.cwd) == *start);
             let unread = blind_spots.iter().find(|spot| spot.file == name && spot.reason.starts_with("cannot be read"));
-            if let Some(spot) = unread.filter(|_| start.is_file() && !is_overlaid) {
+            if let Some(spot) = unread.filter(|_| start.is_file()) {
                 return Err(UserError::new(format!("`{}` {}", typed.display(), spot.reason)));
             }
         }
@@ -249,13 +248,11 @@ fn owner<'a>(packages: &'a [Package], path: &Path) -> Option<&'a Package> {
     around.max_by_key(|package| package.dir.components().count())
 }
 
-fn replace_stdin(request: &Request, root: &Path, files: &mut Vec<(PathBuf, SourceFile)>) {
-    let Some((path, text)) = &request.stdin else { return };
-    let path = absolute(path, &request.cwd);
-    let file = SourceFile::new(shown(&path, root), text.clone(), Target::default());
-    match files.iter_mut().find(|(known, _)| *known == path) {
-        Some((_, known)) => *known = file,
-        None => files.push((path, file)),
+fn add_stdin(request: &Request, root: &Path, files: &mut Vec<(PathBuf, SourceFile)>) {
+    if let Some((path, text)) = &request.stdin {
+        let path = absolute(path, &request.cwd);
+        let file = SourceFile::new(shown(&path, root), text.clone(), Target::default());
+        files.push((path, file));
     }
 }
 
