@@ -359,12 +359,17 @@ impl Broken {
         parser.parse2(tokens).ok().flatten().map_or(Type::Other, |ty| types::ty(&ty))
     }
 
-    /// What may hold code: what follows the `=` of a constant, or everything.
+    /// What may hold code: what follows the `=` of a constant, or what follows the keyword.
+    /// The keyword itself is left out: with it, the parser would take the same item again, without end.
     fn after_name(&self) -> TokenStream {
         let is_value = matches!(self.keyword.as_str(), "const" | "static");
         let is_eq = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
-        let equals = self.tokens.iter().position(is_eq).filter(|_| is_value);
-        self.tokens.iter().skip(equals.map_or(0, |at| at + 1)).cloned().collect()
+        let start = match self.tokens.iter().position(is_eq) {
+            Some(equals) if is_value => equals + 1,
+            _ if is_value => self.tokens.len(),
+            _ => self.at + usize::from(!self.keyword.is_empty()),
+        };
+        self.tokens.iter().skip(start).cloned().collect()
     }
 }
 
