@@ -28,3 +28,8 @@ pub use pool::{RlsPool, RlsPoolOptions};
 pub use role::{RoleProblem, RoleProblems};
 pub use scope::{with_tenant, with_tenant_opts, with_tenant_retry};
 pub use tenant::{ParseTenantIdError, TenantId};
+
+/// The guide is run with the other examples, so that it cannot lie.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/from-unscoped-pool-to-force.md")]
+struct Guide;
