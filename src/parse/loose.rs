@@ -250,7 +250,7 @@ impl Lower<'_> {
         let mut params = Vec::new();
         if parsed::<Token![||]>(input).is_none() {
             step(input);
-            while !input.is_empty() && !input.peek(Token![|]) {
+            while !input.is_empty() && !input.peek(Token![|]) && !input.peek(Token![;]) {
                 match parsed_by(input, syn::Pat::parse_single) {
                     Some(pat) => {
                         let ty = parsed::<Token![:]>(input).and_then(|_| parsed::<syn::Type>(input));
@@ -348,7 +348,7 @@ impl Lower<'_> {
                 Some(_) => Some(self.condition(input)),
                 None => self.take_guards(),
             };
-            while !input.is_empty() && !input.peek(Token![=>]) {
+            while !input.is_empty() && !input.peek(Token![=>]) && !input.peek(Token![;]) {
                 step(input);
             }
             parsed::<Token![=>]>(input);

@@ -22,6 +22,10 @@ pub(super) struct Lower<'t> {
     pub(super) guards: Vec<Expr>,
     /// Where an allow comment can point to; collected only in files with such comments.
     pub(super) anchors: Option<Vec<Anchor>>,
+    /// Nothing in what is being read nests too deep for the parser.
+    pub(super) is_shallow: bool,
+    /// How many broken items are around.
+    pub(super) broken_around: u32,
     /// How much may still be parsed again after a failure. Keeps broken files linear.
     pub(super) fuel: u64,
     /// Inside a macro's definition, where fragments that are no Rust are normal and not worth a blind spot.
@@ -64,6 +68,8 @@ impl<'t> Lower<'t> {
             in_test: is_test_target,
             guards: Vec::new(),
             anchors: None,
+            is_shallow: false,
+            broken_around: 0,
             fuel: 32 * text.len() as u64 + 4096,
             quiet: false,
         }

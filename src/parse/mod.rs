@@ -1,15 +1,24 @@
 //! One SourceFile in, one FileFacts out. The only stage that may name syn.
+//!
+//! In layers, so that one thing the parser does not know hides nothing else: the file item by item (`recover`),
+//! a broken item part by part, a broken statement as far as it goes (`loose`); what nests too deep in cuts (`nesting`);
+//! what does not even lex or balance after a repair that keeps every offset (`repair`).
 
 mod attrs;
+mod directives;
 mod exprs;
 mod functions;
 mod items;
+mod lex;
 mod loose;
 mod lower;
 mod macros;
+mod nesting;
 mod patterns;
 mod places;
+mod prepare;
 mod recover;
+mod repair;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -21,22 +30,74 @@ use self::recover::Members;
 use crate::facts::{Blind, FileFacts};
 use crate::source::{Span, to_u32};
 
+/// Up to this depth and length a file is read on the caller's stack, however small.
+const SMALL_DEPTH: u32 = 24;
+const SMALL_LENGTH: usize = 32 * 1024;
+
+/// The stack for all other files: for the deepest nesting and the longest chain that are read uncut.
+const LARGE_STACK: usize = 256 * 1024 * 1024;
+
 /// Reads one file. Never fails: what is no Rust becomes a blind spot.
 ///
 /// `is_test_target` says that cargo builds the file for tests, benches or examples only.
 #[must_use]
 pub fn parse(text: &str, is_test_target: bool) -> FileFacts {
-    let mut lower = Lower::new(text, is_test_target);
-    match text.parse::<TokenStream>() {
-        Ok(tokens) => lower.items_of(tokens, Members::Module),
-        Err(error) => {
-            let span = Span { start: 0, end: to_u32(text.len()) };
-            lower.facts.blind_spots.push(Blind { span, reason: format!("not understood as Rust: {error}") });
-        }
+    let text = prepare::prepared(text);
+    let depth = nesting::of_text(&text);
+    if depth <= SMALL_DEPTH && text.len() <= SMALL_LENGTH {
+        return read(&text, depth, is_test_target);
     }
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(LARGE_STACK);
+        let reader = builder.spawn_scoped(scope, || read(&text, depth, is_test_target));
+        let span = Span { start: 0, end: to_u32(text.len()) };
+        match reader.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(facts)) => facts,
+            Ok(Err(_)) => unread(span, "the parser gave up on this file"),
+            Err(_) => unread(span, "no memory to read this file"),
+        }
+    })
+}
+
+fn read(text: &str, depth: u32, is_test_target: bool) -> FileFacts {
+    let facts = match text.parse::<TokenStream>() {
+        Ok(tokens) => read_tokens(text, tokens, depth, is_test_target),
+        Err(_) => {
+            let repaired = repair::repaired(text);
+            let depth = nesting::of_text(&repaired.text);
+            let mut facts = match repaired.text.parse::<TokenStream>() {
+                Ok(tokens) => read_tokens(&repaired.text, tokens, depth, is_test_target),
+                Err(error) => {
+                    let span = Span { start: 0, end: to_u32(text.len()) };
+                    unread(span, &format!("not understood as Rust: {error}"))
+                }
+            };
+            facts.blind_spots.extend(repaired.blind_spots);
+            facts
+        }
+    };
     proc_macro2::extra::invalidate_current_thread_spans();
-    let mut facts = lower.facts;
+    finished(facts)
+}
+
+fn read_tokens(text: &str, tokens: TokenStream, depth: u32, is_test_target: bool) -> FileFacts {
+    let mut lower = Lower::new(text, is_test_target);
+    lower.is_shallow = depth <= nesting::DEEPEST;
+    let has_directives = memchr::memmem::find(text.as_bytes(), directives::MARKER.as_bytes()).is_some();
+    lower.anchors = has_directives.then(Vec::new);
+    lower.items_of(tokens, Members::Module);
+    let Lower { mut facts, anchors, .. } = lower;
+    facts.directives = anchors.map_or_else(Vec::new, |anchors| directives::directives(text, anchors));
+    facts
+}
+
+fn finished(mut facts: FileFacts) -> FileFacts {
     facts.blind_spots.sort_by_key(|blind| blind.span);
     facts.blind_spots.dedup_by_key(|blind| blind.span.start);
     facts
+}
+
+/// The facts of a file that could not be read at all.
+fn unread(span: Span, reason: &str) -> FileFacts {
+    FileFacts { blind_spots: vec![Blind { span, reason: reason.to_owned() }], ..FileFacts::default() }
 }

@@ -2,16 +2,19 @@
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use syn::parse::discouraged::Speculative;
-use syn::parse::{ParseStream, Parser};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, FnArg, ImplItem, Item, Token, TraitItem};
 
 use super::functions::FnParts;
 use super::loose::step;
 use super::lower::{Lower, name};
 use super::macros::{parsed, parsed_by};
-use super::{attrs, types};
+use super::{attrs, nesting, types};
 use crate::facts::{Block, Expr, ExprKind, Field, Impl, Module, Name, Owner, Param, Stmt, Type, TypeDef, TypeKind};
 use crate::source::Span;
+
+/// Broken items inside each other, with items too deep to parse in them: beyond, they are read as statements.
+const MOST_AROUND: u32 = 32;
 
 /// Whose items are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +27,50 @@ pub(super) enum Members {
 impl Lower<'_> {
     /// Reads items up to the end of the stream.
     pub(super) fn items_of(&mut self, tokens: TokenStream, members: Members) {
+        if !self.is_shallow && !nesting::is_shallow(&tokens) {
+            return self.deep_items(tokens, members);
+        }
+        let before = std::mem::replace(&mut self.is_shallow, true);
         let parser = |input: ParseStream<'_>| {
             self.items_in(input, members);
             Ok(())
         };
         // Everything is taken, one way or another.
         let _ = parser.parse2(tokens);
+        self.is_shallow = before;
+    }
+
+    /// Items of which one at least nests too deep for the parser: the others are read as ever.
+    fn deep_items(&mut self, tokens: TokenStream, members: Members) {
+        if self.broken_around > MOST_AROUND {
+            self.stmts_of(tokens);
+            return;
+        }
+        let mut end = ItemEnd::default();
+        let mut item = Vec::new();
+        for token in tokens {
+            if !item.is_empty() && end.is_before(&token) {
+                self.deep_item(std::mem::take(&mut item), members);
+                end = ItemEnd::default();
+            }
+            let is_last = end.is_after(&token);
+            item.push(token);
+            if is_last {
+                self.deep_item(std::mem::take(&mut item), members);
+                end = ItemEnd::default();
+            }
+        }
+        self.deep_item(item, members);
+    }
+
+    fn deep_item(&mut self, tokens: Vec<TokenTree>, members: Members) {
+        let stream: TokenStream = tokens.iter().cloned().collect();
+        if nesting::is_shallow(&stream) {
+            return self.items_of(stream, members);
+        }
+        let span = self.tokens_span(tokens.iter().cloned());
+        self.blind(span, "nested too deep to be read whole".to_owned());
+        self.recover_item(tokens, None);
     }
 
     fn items_in(&mut self, input: ParseStream<'_>, members: Members) {
@@ -67,6 +108,10 @@ impl Lower<'_> {
 
     /// Statements up to the end of the stream, those that do not parse as far as they go.
     pub(super) fn stmts_of(&mut self, tokens: TokenStream) -> Vec<Stmt> {
+        if !self.is_shallow && !nesting::is_shallow(&tokens) {
+            return nesting::cut(tokens).into_iter().flat_map(|piece| self.stmts_of(piece)).collect();
+        }
+        let before = std::mem::replace(&mut self.is_shallow, true);
         let mut stmts = Vec::new();
         let parser = |input: ParseStream<'_>| {
             stmts = self.stmts_in(input);
@@ -74,6 +119,7 @@ impl Lower<'_> {
         };
         // Everything is taken, one way or another.
         let _ = parser.parse2(tokens);
+        self.is_shallow = before;
         stmts
     }
 
@@ -132,6 +178,7 @@ impl Lower<'_> {
         let start = self.tokens_span(tokens.iter().cloned()).start;
         let item = Broken::new(tokens);
         let is_test = attrs::is_test(&item.attributes);
+        self.broken_around += 1;
         self.tested(is_test, |lower| match item.keyword.as_str() {
             "fn" => lower.recover_fn(&item),
             "impl" => lower.recover_impl(&item),
@@ -141,6 +188,7 @@ impl Lower<'_> {
             "use" | "extern" | "type" => {}
             _ => lower.recover_other(&item),
         });
+        self.broken_around -= 1;
         if let Some(error) = error
             && self.facts.blind_spots.len() == blind_before
         {
@@ -186,8 +234,7 @@ impl Lower<'_> {
             }
             Ok(())
         };
-        // Everything is taken, one way or another.
-        let _ = parser.parse2(tokens);
+        parse_shallow(parser, tokens);
         params
     }
 
@@ -233,8 +280,7 @@ impl Lower<'_> {
                 fields = fields_of(input);
                 Ok(())
             };
-            // Everything is taken, one way or another.
-            let _ = parser.parse2(body.stream());
+            parse_shallow(parser, body.stream());
         }
         let kind = if item.keyword == "enum" { TypeKind::Enum(Vec::new()) } else { TypeKind::Struct(fields) };
         self.recovered_type(ident, kind, &item.attributes);
@@ -294,7 +340,7 @@ impl Broken {
             count += 2;
         }
         let attributes: TokenStream = tokens.drain(..count).collect();
-        let attributes = Attribute::parse_outer.parse2(attributes).unwrap_or_default();
+        let attributes = parse_shallow(Attribute::parse_outer, attributes).unwrap_or_default();
         let found = tokens.iter().enumerate().find_map(|(at, token)| match token {
             TokenTree::Ident(ident) => {
                 let word = ident.to_string();
@@ -331,8 +377,8 @@ impl Broken {
     }
 
     /// The item with nothing in its body: whether its head is fine.
-    fn with_empty_body<T: syn::parse::Parse>(&self) -> Option<T> {
-        syn::parse2(empty_body(self.tokens.iter())).ok()
+    fn with_empty_body<T: Parse>(&self) -> Option<T> {
+        parse_shallow(T::parse, empty_body(self.tokens.iter()))
     }
 
     /// `impl const Trait for T`, without its `const`.
@@ -341,7 +387,7 @@ impl Broken {
             !matches!(token, TokenTree::Ident(ident) if ident == "const")
                 && !matches!(token, TokenTree::Punct(punct) if punct.as_char() == '~')
         });
-        syn::parse2(empty_body(kept)).ok()
+        parse_shallow(syn::ItemImpl::parse, empty_body(kept))
     }
 
     /// The type behind the last `for`, or else behind `impl`.
@@ -356,7 +402,7 @@ impl Broken {
             Ok(ty)
         };
         let tokens: TokenStream = self.tokens[after.min(self.tokens.len())..].iter().cloned().collect();
-        parser.parse2(tokens).ok().flatten().map_or(Type::Other, |ty| types::ty(&ty))
+        parse_shallow(parser, tokens).flatten().map_or(Type::Other, |ty| types::ty(&ty))
     }
 
     /// What may hold code: what follows the `=` of a constant, or what follows the keyword.
@@ -371,6 +417,11 @@ impl Broken {
         };
         self.tokens.iter().skip(start).cloned().collect()
     }
+}
+
+/// Parses what does not nest too deep.
+fn parse_shallow<T>(parser: impl Parser<Output = T>, tokens: TokenStream) -> Option<T> {
+    if nesting::is_shallow(&tokens) { parser.parse2(tokens).ok() } else { None }
 }
 
 /// The tokens of the next item, as far as an item goes. Takes at least one token.

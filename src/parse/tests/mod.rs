@@ -1,5 +1,6 @@
 //! What the facts of small pieces of Rust look like.
 
+mod directives;
 mod exprs;
 mod items;
 mod macros;

@@ -25,3 +25,101 @@ fn new_syntax_hides_only_itself() {
     );
     assert_eq!(blind, ["let x = ", "do yeet ", "yield 1;"]);
 }
+
+#[test]
+fn broken_members_hide_only_themselves() {
+    let (shown, _) = broken(
+        "impl const Repo for Pg { fn a(&self) { x(self) } fn b(&self, p: &P) { y(; p); } type T = U; } mod m { fn c() { z() } fn d( { w() } }",
+    );
+    assert_eq!(
+        shown,
+        "fn Pg::a(self: Self) { x(self) }\nrecovered fn Pg::b(self: Self, p: &P) { y(p); }\nfn m::c() { z() }\nrecovered fn m::d() { w() }"
+    );
+}
+
+#[test]
+fn a_header_that_does_not_parse_keeps_name_and_params() {
+    let (shown, blind) = broken("gen fn f(pool: &PgPool, n: @) -> u8 { q().fetch(pool); }");
+    assert_eq!(shown, "recovered fn f(pool: &PgPool) { <q()>.fetch(pool); }");
+    assert_eq!(blind.len(), 1);
+}
+
+#[test]
+fn a_constant_that_does_not_parse_keeps_its_code() {
+    let (shown, _) = broken("static X: T = { a.run(p) ~ b };");
+    assert!(shown.contains("<a>.run(p)"), "{shown}");
+}
+
+#[test]
+fn unbalanced_brackets_hide_one_statement() {
+    let (shown, blind) = broken(
+        "fn a(p: &P) {\n    x().go(p;\n    y(p);\n}\n\nfn b(p: &P) {\n    if z {\n        w(p);\n}\n\nfn c(p: &P) { v(p) }\n",
+    );
+    assert_eq!(
+        shown,
+        "recovered fn a(p: &P) { <x()>.go(p) y(p); }\nfn b(p: &P) { if z { w(p); } }\nfn c(p: &P) { v(p) }"
+    );
+    assert_eq!(blind[0], "(p;\n    ");
+    let (shown, _) = broken("impl A {\n    fn a() { x() } }\n    fn b() { y() }\n}\nfn c() { z() }");
+    assert_eq!(shown, "fn A::a() { x() }\nfn b() { y() }\nfn c() { z() }");
+    let (shown, _) = broken("mod m {\nfn a() {\n  if x {\n\nfn b() { y() }\n}\n");
+    assert_eq!(shown, "fn m::a() { if x {} }\nfn m::b() { y() }");
+}
+
+#[test]
+fn unterminated_literals_hide_one_line() {
+    let (shown, blind) = broken("fn a() {\n    x(\"oops);\n    y(1);\n}\n\nfn b() { z(\"fine\") }\n");
+    assert!(shown.contains("y(1)") && shown.contains("fn b() { z(\"fine\") }"), "{shown}");
+    assert!(blind.contains(&"\"oops);\n".to_owned()), "{blind:?}");
+}
+
+#[test]
+fn tokens_that_are_none_hide_only_themselves() {
+    let (shown, blind) = broken("fn a() { x(f#\"a\", \"b\\q\", `c`); y(\u{1f980}, 0x, k#d, 'ab'); z() }");
+    assert!(shown.contains("z()"), "{shown}");
+    assert!(blind.len() >= 3, "{blind:?}");
+}
+
+#[test]
+fn what_stands_before_the_code_keeps_offsets() {
+    let text =
+        "\u{feff}#!/usr/bin/env cargo\r\n---\r\n[dependencies]\r\n---\r\nfn f() { \u{e4}(\"\u{e4}\") }\r\nfn g() {}";
+    let facts = super::facts(text);
+    let g = facts.functions[1].name_span;
+    assert_eq!(&text[g.start as usize..g.end as usize], "g");
+}
+
+#[test]
+fn nesting_of_any_depth_is_read() {
+    let n = 2_000;
+    let far = 100_000;
+    for (deep, calls) in [
+        (format!("x({}y.fetch_one(&p){})", "(".repeat(far), ")".repeat(far)), 1),
+        (format!("{}y.fetch_one(&p){}", "{ a.fetch_one(&p); ".repeat(n), "}".repeat(n)), n + 1),
+        (format!("{}y.fetch_one(&p){}", "f(a.fetch_one(&p), ".repeat(n), ")".repeat(n)), n + 1),
+        (format!("{}y.fetch_one(&p)", "!".repeat(far)), 1),
+        (format!("{}y.fetch_one(&p)", "|a, b| ".repeat(n)), 1),
+        (format!("{} y.fetch_one(&p)", "return ".repeat(n)), 1),
+        (format!("if a {{}} {}", "else if b { c.fetch_one(&p); } ".repeat(n)), n),
+        (format!("let x: {}u8{} = y.fetch_one(&p);", "A<".repeat(n), ">".repeat(n)), 1),
+        (format!("m!({}y.fetch_one(&p){})", "[".repeat(n), "]".repeat(n)), 1),
+    ] {
+        let facts = super::super::parse(&format!("fn f() {{ {deep} }} fn g() {{ z() }}"), false);
+        let shown = facts.functions.iter().map(|function| function.name.as_str());
+        assert!(shown.clone().any(|name| name == "f") && shown.clone().any(|name| name == "g"));
+        assert!(!facts.blind_spots.is_empty());
+        let debug = format!("{facts:?}");
+        assert_eq!(debug.matches("Method(\"fetch_one\"").count(), calls, "{}", &deep[..60]);
+    }
+}
+
+#[test]
+fn long_chains_and_sums_are_no_nesting() {
+    let n = 20_000;
+    let chain = format!("fn f() {{ let x = a{}.fetch_one(&p).await; }}", ".bind(b)".repeat(n));
+    let facts = super::facts(&chain);
+    let shown = super::show::functions(&facts);
+    assert!(shown.ends_with(".fetch_one(&p).await; }"));
+    let sum = format!("fn f() {{ let x = {} a.fetch_one(&p); }}", "b + ".repeat(n));
+    assert!(super::show::functions(&super::facts(&sum)).ends_with("<a>.fetch_one(&p)]; }"));
+}
