@@ -34,8 +34,8 @@ struct Arguments {
     /// A table without tenant data, as `schema.table` or `schema.table(column, …)` to pin its columns
     #[arg(long = "global-table", value_name = "TABLE", value_parser = GlobalTable::from_str)]
     global_tables: Vec<GlobalTable>,
-    /// Accept what a check finds, as `V08:public.doorbell=reason`
-    #[arg(long = "allow", value_name = "CHECK[:OBJECT]=REASON", value_parser = Allow::from_str)]
+    /// Accept what checks find, as `V08,P2:public.doorbell=reason`
+    #[arg(long = "allow", value_name = "CHECK[,CHECK]…[:OBJECT]=REASON", value_parser = Allow::from_str)]
     allows: Vec<Allow>,
     /// A tenant that exists; two make the probes more telling
     #[arg(long = "tenant", value_name = "TENANT")]

@@ -119,8 +119,9 @@ fn judged(found: Vec<(&'static str, Fault)>, subject: &Subject<'_>) -> Vec<Findi
         .collect();
     let stale =
         allows.iter().filter(|allow| !findings.iter().any(|finding| allow.covers(finding.check, &finding.object)));
-    let stale =
-        stale.map(|allow| (format!("allow {}:{}", allow.check, allow.object), "the exception matches no finding"));
+    let stale = stale.map(|allow| {
+        (format!("allow {}:{}", allow.checks.join(","), allow.object), "the exception matches no finding")
+    });
     let unused =
         subject.options.global_tables.iter().filter(|global| {
             !subject.catalog.relations.iter().any(|relation| subject.global(relation) == Some(*global))

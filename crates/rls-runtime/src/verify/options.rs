@@ -65,11 +65,11 @@ impl std::str::FromStr for GlobalTable {
     }
 }
 
-/// An exception: this check may find something at this object.
+/// An exception: these checks may find something at this object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allow {
-    /// The check, as in `V08`.
-    pub check: String,
+    /// The checks, as in `V08` and `P3`.
+    pub checks: Vec<String>,
     /// The object as the finding names it, or how it begins; empty for every object.
     pub object: String,
     /// Why it is accepted.
@@ -78,21 +78,22 @@ pub struct Allow {
 
 /// An exception that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not CHECK[:OBJECT]=REASON")]
+#[error("`{0}` is not CHECK[,CHECK]…[:OBJECT]=REASON")]
 pub struct BadAllow(String);
 
 impl std::str::FromStr for Allow {
     type Err = BadAllow;
 
-    /// Reads `V08:public.doorbell=every worker looks for work here`.
+    /// Reads `V08,P2,P3:public.doorbell=every worker looks for work here`.
     fn from_str(text: &str) -> Result<Self, BadAllow> {
         let bad = || BadAllow(text.to_owned());
         let (what, reason) = text.split_once('=').ok_or_else(bad)?;
-        let (check, object) = what.split_once(':').unwrap_or((what, ""));
-        if super::checks::find(check).is_none() || reason.trim().is_empty() {
+        let (checks, object) = what.split_once(':').unwrap_or((what, ""));
+        let checks: Vec<String> = checks.split(',').map(|check| check.trim().to_owned()).collect();
+        if reason.trim().is_empty() || checks.iter().any(|check| super::checks::find(check).is_none()) {
             return Err(bad());
         }
-        Ok(Self { check: check.to_owned(), object: object.trim().to_owned(), reason: reason.trim().to_owned() })
+        Ok(Self { checks, object: object.trim().to_owned(), reason: reason.trim().to_owned() })
     }
 }
 
@@ -101,7 +102,7 @@ impl Allow {
         let named = object == self.object
             || self.object.is_empty()
             || object.strip_prefix(&self.object).is_some_and(|rest| rest.starts_with(' '));
-        self.check == check && named
+        named && self.checks.iter().any(|own| own == check)
     }
 }
 
@@ -121,6 +122,7 @@ mod tests {
     #[test]
     fn an_exception_needs_a_check_that_exists_and_a_reason() {
         assert!("V08:public.bell=known".parse::<Allow>().is_ok());
+        assert_eq!("V08, P2:public.bell=a=b".parse::<Allow>().unwrap().checks, ["V08", "P2"]);
         assert!("V08:public.bell=".parse::<Allow>().is_err());
         assert!("V99=why".parse::<Allow>().is_err());
     }

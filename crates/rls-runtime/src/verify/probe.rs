@@ -72,16 +72,18 @@ impl Phase {
         }
     }
 
-    /// What leaves the connection in this state; the server refuses the last two on purpose.
-    const fn prelude(self) -> Option<&'static str> {
+    /// What ends a scope in this way.
+    const fn end(self) -> &'static str {
         match self {
-            Self::Scope => None,
-            Self::AfterCommit => Some("commit"),
-            Self::AfterError => Some("select 1 / (random() * 0)::int"),
-            Self::AfterCancel => Some("set local statement_timeout = '1ms'; select pg_sleep(1)"),
+            Self::Scope | Self::AfterCommit => "commit; ",
+            Self::AfterError => "select 1 / (random() * 0)::int",
+            Self::AfterCancel => "set local statement_timeout = '1ms'; select pg_sleep(1)",
         }
     }
 }
+
+/// How many tables one transaction tries: the server's memory for locks is limited.
+const CHUNK: usize = 250;
 
 async fn phases(
     connection: &mut PgConnection,
@@ -89,21 +91,30 @@ async fn phases(
     role: &Runtime,
 ) -> Result<Vec<(Phase, Seen)>, sqlx::Error> {
     let mut all = Vec::new();
+    let targets = targets(subject, role);
     for phase in [Phase::Scope, Phase::AfterCommit, Phase::AfterError, Phase::AfterCancel] {
-        if let Some(end) = phase.prelude() {
-            let open = format!(
-                "begin; set local role {}; select set_config({}, {}, true); {end}",
-                quote_ident(&role.name),
-                quote_literal(&subject.options.tenant_setting),
-                quote_literal(&stranger(subject)),
-            );
-            let ended = connection.execute(sqlx::raw_sql(AssertSqlSafe(open))).await;
-            if ended.is_err() {
-                connection.execute("rollback").await?;
+        let scope = format!(
+            "begin; set local role {}; select set_config({}, {}, true); {}",
+            quote_ident(&role.name),
+            quote_literal(&subject.options.tenant_setting),
+            quote_literal(subject.options.tenants.first().unwrap_or(&stranger(subject))),
+            phase.end(),
+        );
+        let before = match phase {
+            Phase::Scope => String::new(),
+            Phase::AfterCommit => scope,
+            Phase::AfterError | Phase::AfterCancel => {
+                // The server refuses this on purpose.
+                _ = connection.execute(sqlx::raw_sql(AssertSqlSafe(scope))).await;
+                "rollback; ".to_owned()
             }
+        };
+        let mut before = before.as_str();
+        for chunk in targets.chunks(CHUNK) {
+            let seen = block(connection, subject, role, phase, before, chunk).await?;
+            all.extend(seen.into_iter().map(|seen| (phase, seen)));
+            before = "";
         }
-        let seen = block(connection, subject, role, phase).await?;
-        all.extend(seen.into_iter().map(|seen| (phase, seen)));
     }
     Ok(all)
 }
@@ -113,8 +124,10 @@ async fn block(
     subject: &Subject<'_>,
     role: &Runtime,
     phase: Phase,
+    before: &str,
+    targets: &[serde_json::Value],
 ) -> Result<Vec<Seen>, sqlx::Error> {
-    let targets = serde_json::Value::Array(targets(subject, role)).to_string();
+    let targets = serde_json::Value::from(targets).to_string();
     let tenants: Vec<String> = subject.options.tenants.iter().map(|tenant| quote_literal(tenant)).collect();
     let missing = if phase == Phase::Scope { "'P2'" } else { "'P5'" };
     let body = include_str!("probe.sql")
@@ -127,13 +140,13 @@ async fn block(
         .replace("{role}", &quote_literal(&role.name))
         .replace("{targets}", &quote_literal(&targets));
     let message = format!(
-        "begin; set local search_path = ''; set local statement_timeout = '10s'; set local lock_timeout = '1s'; \
+        "{before}begin; set local search_path = ''; set local statement_timeout = '10s'; set local lock_timeout = '1s'; \
          set local plan_cache_mode = force_generic_plan; \
          do {}; select current_setting('rls_verify.seen') as seen; rollback",
         quote_body(&body)
     );
     let rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(message))).await?;
-    let seen: String = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("seen")?;
+    let seen: String = rows.last().ok_or(sqlx::Error::RowNotFound)?.try_get("seen")?;
     serde_json::from_str(&seen).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 

@@ -43,25 +43,27 @@ begin
 
   execute format('set local role %I', {role});
 
+  -- No tenant: as a fresh session is, for all targets before any setting is made, then as one is that has had a tenant.
+  foreach tenant in array array[null, ''] loop
+    continue when tenant is null and current_setting(setting, true) is not null;
+    if tenant is not null then
+      perform set_config(setting, tenant, true);
+    end if;
+    for target in select * from jsonb_array_elements(targets) loop
+      continue when not (target ->> 'select')::boolean;
+      begin
+        execute format('select exists (select from %s)', target ->> 'sql') into hit;
+        if hit then
+          seen := seen || jsonb_build_array(jsonb_build_array({missing}, target ->> 'label', coalesce(tenant, 'unset')));
+        end if;
+      exception when others then null;
+      end;
+    end loop;
+  end loop;
+
   for target in select * from jsonb_array_elements(targets) loop
     if scoped and (target ->> 'table')::boolean and not row_security_active(target ->> 'sql') then
       seen := seen || jsonb_build_array(jsonb_build_array('P1', target ->> 'label', ''));
-    end if;
-
-    if (target ->> 'select')::boolean then
-      -- No tenant: as the session is, then as a session is that has had one.
-      foreach tenant in array array[null, ''] loop
-        begin
-          if tenant is not null then
-            perform set_config(setting, tenant, true);
-          end if;
-          execute format('select exists (select from %s)', target ->> 'sql') into hit;
-          if hit then
-            seen := seen || jsonb_build_array(jsonb_build_array({missing}, target ->> 'label', coalesce(tenant, 'unset')));
-          end if;
-        exception when others then null;
-        end;
-      end loop;
     end if;
 
     if scoped and (target ->> 'select')::boolean then

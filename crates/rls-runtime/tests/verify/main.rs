@@ -5,4 +5,5 @@ mod forms;
 mod harness;
 mod planted;
 mod program;
+mod random;
 mod self_test;

@@ -31,4 +31,10 @@ pub const DEFECTS: &[Defect] = &[
         "create function me() returns uuid language sql immutable as $$ select current_setting('app.tenant_id')::uuid $$; \
          alter policy tenant on orders using (tenant_id = me())",
     ),
+    defect(
+        "P2",
+        "public.lines",
+        "live: open to a fresh session only",
+        "alter policy tenant on lines using (current_setting('app.tenant_id', true) is null)",
+    ),
 ];
