@@ -1,9 +1,8 @@
 //! Sources in, Verdict out: the whole run, one call per stage. The command line, the editor and the tests all call this.
 
-use std::time::Instant;
-
 use rayon::prelude::*;
 
+use crate::clock::Clock;
 use crate::discover::Sources;
 pub use crate::discover::Tests;
 use crate::exceptions::{self, Allow, Baseline, allows};
@@ -62,8 +61,8 @@ pub fn audit(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict
 }
 
 fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
-    let mut clock = Clock::default();
-    let Sources { files, sql, mut blind_spots, coverage, .. } = sources;
+    let Sources { files, sql, mut blind_spots, coverage, stages, .. } = sources;
+    let mut clock = Clock::after(stages);
     let facts = parsed(&files, rules, options.parsing, &mut clock);
     let mut stats = Stats {
         files: files.len(),
@@ -164,28 +163,4 @@ fn blind<'f>(file: &'f SourceFile, facts: &'f FileFacts) -> impl Iterator<Item =
         let at = file.position(blind.span.start);
         BlindSpot { file: file.path.clone(), line: at.line, column: at.column, reason: blind.reason.clone() }
     })
-}
-
-/// Times of stages; a stage that runs in rounds is one entry.
-struct Clock {
-    last: Instant,
-    laps: Vec<(&'static str, u64)>,
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self { last: Instant::now(), laps: Vec::new() }
-    }
-}
-
-impl Clock {
-    fn lap(&mut self, stage: &'static str) {
-        let now = Instant::now();
-        let micros = u64::try_from((now - self.last).as_micros()).unwrap_or(u64::MAX);
-        self.last = now;
-        match self.laps.iter_mut().find(|(name, _)| *name == stage) {
-            Some((_, total)) => *total += micros,
-            None => self.laps.push((stage, micros)),
-        }
-    }
 }

@@ -2,6 +2,8 @@
 //!
 //! `discover → parse → index → resolve → judge → report`: one function per arrow, plain data between.
 
+pub mod clock;
+
 pub mod source;
 
 pub mod user_error;

@@ -56,6 +56,8 @@ pub struct Sources {
     pub sql: Vec<SourceFile>,
     /// What could not be read.
     pub blind_spots: Vec<BlindSpot>,
+    /// Wall time of each step, in order, in microseconds.
+    pub stages: Vec<(&'static str, u64)>,
     /// Whether this is all of the project or the part that the caller chose.
     pub coverage: Coverage,
 }

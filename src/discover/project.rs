@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::packages::{self, Package, Workspace};
 use super::walk::{Found, walk};
 use super::{Coverage, Request, Sources, Tests, absolute, manifest, modules, read, shown};
+use crate::clock::Clock;
 use crate::finding::BlindSpot;
 use crate::rules::RULES_FILE;
 use crate::source::{SourceFile, Target};
@@ -23,6 +24,7 @@ pub struct Project {
     coverage: Coverage,
     is_explicit: bool,
     blind_spots: Vec<BlindSpot>,
+    stages: Vec<(&'static str, u64)>,
 }
 
 impl Project {
@@ -38,7 +40,10 @@ impl Project {
                 check_readable(path, typed)?;
             }
         }
+        let mut clock = Clock::after(Vec::new());
         let mut project = Self::locate(request, &paths)?;
+        clock.lap("metadata");
+        project.stages = clock.laps;
         let picks_packages = !request.packages.is_empty() || !request.exclude.is_empty();
         packages::select(&mut project.packages, &request.packages, &request.exclude)?;
         project.is_explicit = !paths.is_empty();
@@ -117,6 +122,7 @@ impl Project {
     /// # Errors
     /// Where a file that the caller names cannot be read.
     pub fn read(self, request: &Request) -> Result<Sources, UserError> {
+        let mut clock = Clock::after(self.stages.clone());
         let mut found = walk(&self.starts, &self.root);
         let mut sources = Sources { root: self.root.clone(), coverage: self.coverage, ..Sources::default() };
         let reads_sql_elsewhere = self.is_explicit && is_project_root(&self.root);
@@ -126,10 +132,12 @@ impl Project {
         // An editor may name a file that is not on disk yet, or that has other text there.
         let overlaid = request.stdin.as_ref().map(|(path, _)| absolute(path, &request.cwd));
         let packages = self.all_packages(&found);
+        clock.lap("walk");
         found.rust.retain(|path| Some(path) != overlaid.as_ref() && self.wants(path, &packages));
         let (mut files, blind_spots) = read::read(&found.rust, &self.root);
         self.check_named(request, &blind_spots)?;
         let (sql, sql_blind_spots) = read::read(&found.sql, &self.root);
+        clock.lap("read");
         add_stdin(request, &self.root, &mut files);
         place_all(&packages, &mut files);
         self.settle_tests(request, &mut files);
@@ -138,6 +146,8 @@ impl Project {
         sources.files.sort_by(|a, b| a.path.cmp(&b.path));
         sources.blind_spots = [self.blind_spots, found.blind_spots, blind_spots, sql_blind_spots].concat();
         sources.blind_spots.sort();
+        clock.lap("place");
+        sources.stages = clock.laps;
         Ok(sources)
     }
 

@@ -119,7 +119,9 @@ fn handler(color: Color) -> GraphicalReportHandler {
 
 fn labels(verdict: &Verdict, finding: &Finding) -> Vec<LabeledSpan> {
     let file = finding.place.file;
+    let nested = finding.related.iter().filter(|(place, _)| place.file == file).map(|(place, _)| place.span.start);
     let primary = clipped(verdict, file, finding.place.span);
+    let primary = before_nested(primary, nested, &verdict.file(file).text);
     let label = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut labels = vec![LabeledSpan::new_primary_with_span(label(&finding.label), primary)];
     for (place, text) in finding.related.iter().filter(|(place, _)| place.file == file) {
@@ -136,6 +138,14 @@ fn clipped(verdict: &Verdict, file: FileId, span: Span) -> SourceSpan {
     let text_end = line.start + crate::source::to_u32(source.line_text(source.line(span.start)).len());
     let end = span.end.min(text_end.max(span.start));
     (span.start as usize..end as usize).into()
+}
+
+/// Two labels cannot underline the same characters: the outer one ends where the first inner one starts.
+fn before_nested(outer: SourceSpan, nested: impl Iterator<Item = u32>, text: &str) -> SourceSpan {
+    let (start, end) = (outer.offset(), outer.offset() + outer.len());
+    let end = nested.map(|inner| inner as usize).filter(|inner| start < *inner && *inner < end).min().unwrap_or(end);
+    let shown = text.get(start..end).map_or(end - start, |text| text.trim_end_matches(['(', '&', ' ', '*']).len());
+    (start..start + shown).into()
 }
 
 fn summary(verdict: &Verdict, context: &Context<'_>, out: &mut dyn Write) -> io::Result<()> {

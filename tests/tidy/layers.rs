@@ -6,6 +6,7 @@ use crate::{Text, assert_none, files};
 
 /// From the bottom up. A module imports from those before it and from itself.
 const LAYERS: &[&str] = &[
+    "clock",
     "source",
     "user_error",
     "facts",
