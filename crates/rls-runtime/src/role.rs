@@ -100,6 +100,9 @@ WITH RECURSIVE start(oid) AS (
     CROSS JOIN LATERAL (VALUES ('SUPERUSER', r.rolsuper), ('BYPASSRLS', r.rolbypassrls),
                                ('CREATEROLE', r.rolcreaterole), ('REPLICATION', r.rolreplication)) a(has, held)
     WHERE a.held
+    UNION ALL
+    SELECT oid, rolname, 'the server''s files and programs' FROM pg_catalog.pg_roles
+    WHERE rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files')
 )
 SELECT 'attribute' AS kind, rolname::text AS who, has AS what, '' AS extra
   FROM attribute WHERE oid IN (SELECT oid FROM start)

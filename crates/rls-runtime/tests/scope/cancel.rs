@@ -98,6 +98,17 @@ async fn a_scope_cancelled_while_it_prepares_leaks_nothing() {
     cancel_everywhere(false).await;
 }
 
+#[tokio::test]
+async fn the_server_ends_the_statement_of_a_cancelled_scope() {
+    let db = database().await;
+    let pool = db.pool_with(RlsPoolOptions::new().max_connections(1)).await;
+    let long = with_tenant(&pool, TENANT_A, async |mut tx| {
+        sqlx::raw_sql("UPDATE orders SET note = 'long'; SELECT pg_sleep(600)").execute(&mut *tx).await
+    });
+    assert!(tokio::time::timeout(Duration::from_millis(100), long).await.is_err());
+    assert_no_transaction_is_left(&db).await;
+}
+
 /// The closure goes on after a statement of its own was cancelled.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_cancelled_within_the_scope_leaves_it_whole() {

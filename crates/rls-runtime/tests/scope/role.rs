@@ -56,6 +56,14 @@ async fn what_the_role_can_become_counts_also_over_two_steps_and_without_inherit
 }
 
 #[tokio::test]
+async fn a_way_to_the_operating_system_is_a_way_past_the_policies() {
+    for role in ["pg_execute_server_program", "pg_write_server_files", "pg_read_server_files"] {
+        let (_db, found) = problems_after(&format!("GRANT {role} TO {{APP}}")).await;
+        assert!(matches!(&found[..], [RoleProblem::CanBecome { becomes, .. }] if becomes == role), "{found:?}");
+    }
+}
+
+#[tokio::test]
 async fn owning_an_unforced_table_is_refused() {
     for planted in [
         "ALTER TABLE orders NO FORCE ROW LEVEL SECURITY; ALTER TABLE orders OWNER TO {APP}",

@@ -86,9 +86,9 @@ async fn not_one_foreign_row() {
             let mut finished = 0;
             for _ in 0..scopes() / AT_ONCE {
                 let tenant = [TENANT_A, TENANT_B][random.below(2) as usize];
-                let cancelled = random.below(4) == 0;
+                let cancelled = random.below(8) == 0;
                 let patience = if cancelled { random.below(20_000) } else { 60_000_000 };
-                let fate = random.below(60);
+                let fate = random.below(120);
                 let in_task = pool.clone();
                 let scope = tokio::spawn(async move { one_scope(&in_task, tenant, fate, &FOREIGN).await });
                 let abort = scope.abort_handle();
