@@ -11,18 +11,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One file of the workspace.
-pub struct Text {
+pub(crate) struct Text {
     /// Relative to the workspace, with `/`.
-    pub path: String,
-    pub text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The files with this ending below one of the folders; build output is left out.
-pub fn files(folders: &[&str], ending: &str) -> Vec<Text> {
+pub(crate) fn files(folders: &[&str], ending: &str) -> Vec<Text> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> =
         folders.iter().map(|folder| root().join(folder)).filter(|path| path.exists()).collect();
@@ -40,7 +40,7 @@ pub fn files(folders: &[&str], ending: &str) -> Vec<Text> {
 }
 
 /// Rust sources of the analyzer and of the crates, without tests and benches.
-pub fn sources() -> Vec<Text> {
+pub(crate) fn sources() -> Vec<Text> {
     let mut found = files(&["src", "crates"], ".rs");
     found.retain(|file| !["/tests/", "/benches/", "/examples/"].iter().any(|part| file.path.contains(part)));
     assert!(found.len() > 10, "the sources were not found");
@@ -48,6 +48,6 @@ pub fn sources() -> Vec<Text> {
 }
 
 /// Fails with one line per broken law.
-pub fn assert_none(broken: &[String]) {
+pub(crate) fn assert_none(broken: &[String]) {
     assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
 }
