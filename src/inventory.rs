@@ -8,6 +8,8 @@ use crate::rules::{Area, path_matches};
 pub struct Inventory {
     /// The areas of the rules in their order, and at the end [`OTHER`] where gaps lie outside them all.
     pub areas: Vec<AreaGaps>,
+    /// The same for gaps that are gone, where a ledger remembers them.
+    pub resolved: Vec<AreaGaps>,
 }
 
 /// One part of the inventory.
@@ -26,8 +28,10 @@ pub struct AreaGaps {
 pub struct Gap {
     /// Relative to the audited root.
     pub file: String,
-    /// Where the statement starts.
+    /// Where the statement starts, or started.
     pub line: u32,
+    /// The day it was gone, for one that is.
+    pub resolved: Option<String>,
 }
 
 /// The heading of gaps that lie in no area.
@@ -39,22 +43,11 @@ impl Inventory {
     /// Sorts the gaps into the areas.
     #[must_use]
     pub fn of(verdict: &Verdict, areas: &[Area]) -> Self {
-        let mut sorted: Vec<Vec<(usize, Gap)>> = vec![Vec::new(); areas.len() + 1];
-        let gaps = verdict.findings.iter().filter(|finding| is_gap(finding));
-        for finding in gaps {
+        let gaps = verdict.findings.iter().filter(|finding| is_gap(finding)).map(|finding| {
             let file = verdict.file(finding.place.file);
-            let gap = Gap { file: file.path.clone(), line: file.line(finding.place.span.start) };
-            let (area, path) = position(areas, &gap.file).unwrap_or((areas.len(), 0));
-            sorted[area].push((path, gap));
-        }
-        let headings = areas.iter().map(|area| (area.name.as_str(), area.risk.as_str())).chain([(OTHER, OTHER_RISK)]);
-        let areas = headings.zip(sorted).map(|((name, risk), mut gaps)| {
-            gaps.sort();
-            gaps.dedup();
-            let gaps = gaps.into_iter().map(|(_, gap)| gap).collect();
-            AreaGaps { name: name.to_owned(), risk: risk.to_owned(), gaps }
+            Gap { file: file.path.clone(), line: file.line(finding.place.span.start), resolved: None }
         });
-        Self { areas: areas.filter(|area| area.name != OTHER || !area.gaps.is_empty()).collect() }
+        Self { areas: by_area(gaps, areas), resolved: Vec::new() }
     }
 
     /// How many entries there are.
@@ -68,6 +61,24 @@ impl Inventory {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Sorts gaps into the areas: paths in the order of the rules, then by line.
+#[must_use]
+pub fn by_area(gaps: impl Iterator<Item = Gap>, areas: &[Area]) -> Vec<AreaGaps> {
+    let mut sorted: Vec<Vec<(usize, Gap)>> = vec![Vec::new(); areas.len() + 1];
+    for gap in gaps {
+        let (area, path) = position(areas, &gap.file).unwrap_or((areas.len(), 0));
+        sorted[area].push((path, gap));
+    }
+    let headings = areas.iter().map(|area| (area.name.as_str(), area.risk.as_str())).chain([(OTHER, OTHER_RISK)]);
+    let areas = headings.zip(sorted).map(|((name, risk), mut gaps)| {
+        gaps.sort();
+        gaps.dedup();
+        let gaps = gaps.into_iter().map(|(_, gap)| gap).collect();
+        AreaGaps { name: name.to_owned(), risk: risk.to_owned(), gaps }
+    });
+    areas.filter(|area| area.name != OTHER || !area.gaps.is_empty()).collect()
 }
 
 /// What the baseline accepts for now is still a gap; what somebody gave a reason for is not.

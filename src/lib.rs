@@ -39,6 +39,12 @@ pub mod exceptions;
 
 pub mod inventory;
 
+pub mod readiness;
+
+pub mod force;
+
+pub mod ledger;
+
 pub mod report;
 
 pub mod audit;

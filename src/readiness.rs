@@ -91,8 +91,12 @@ impl Readiness {
         let schema = &verdict.schema;
         let used = SchemaInUse::new(schema, &verdict.program, rules);
         let uses = Uses::of(verdict);
-        let mut names: BTreeSet<TableName> =
-            schema.tables.values().filter(|table| used.is_tenant(&table.name) && used.is_reached(table)).map(|table| table.name.clone()).collect();
+        let mut names: BTreeSet<TableName> = schema
+            .tables
+            .values()
+            .filter(|table| used.is_tenant(&table.name) && used.is_reached(table))
+            .map(|table| table.name.clone())
+            .collect();
         names.extend(uses.tables.keys().filter(|name| is_unheard_of(&used, name)).cloned());
         let tables = names.into_iter().map(|name| row(&used, &uses, name)).collect();
         let shared = used.tenancies.iter().filter_map(|(name, tenancy)| match tenancy {
@@ -180,10 +184,8 @@ fn behind(schema: &Schema, tables: &[String]) -> BTreeSet<TableName> {
 fn row(used: &SchemaInUse<'_>, uses: &Uses, name: TableName) -> TableReadiness {
     let table = used.schema.table(&name);
     let gaps: Vec<Gap> = uses.gaps.get(&name).into_iter().flatten().cloned().collect();
-    let state = table.map_or_else(
-        || State::Blocked(vec!["no migration makes it".to_owned()]),
-        |table| state(used, table, &gaps),
-    );
+    let state = table
+        .map_or_else(|| State::Blocked(vec!["no migration makes it".to_owned()]), |table| state(used, table, &gaps));
     let tenancy = match used.tenancies.get(&name) {
         Some(Tenancy::Tenant(why)) => Some(why.clone()),
         _ => None,
@@ -200,11 +202,16 @@ fn row(used: &SchemaInUse<'_>, uses: &Uses, name: TableName) -> TableReadiness {
     }
 }
 
-fn state(used: &SchemaInUse<'_>, table: &Table, gaps: &[Gap]) -> State {
-    let mut reasons = Vec::new();
-    if !gaps.is_empty() {
-        reasons.push(if gaps.len() == 1 { "1 open gap".to_owned() } else { format!("{} open gaps", gaps.len()) });
+fn open_gaps(gaps: &[Gap]) -> Option<String> {
+    match gaps.len() {
+        0 => None,
+        1 => Some("1 open gap".to_owned()),
+        many => Some(format!("{many} open gaps")),
     }
+}
+
+fn state(used: &SchemaInUse<'_>, table: &Table, gaps: &[Gap]) -> State {
+    let mut reasons: Vec<String> = open_gaps(gaps).into_iter().collect();
     if !table.policies.iter().any(|policy| policy.permissive) {
         reasons.push("no policy lets any row through".to_owned());
     } else {

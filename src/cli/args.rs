@@ -31,6 +31,10 @@ pub enum Command {
     Check(Box<Check>),
     /// Print the gap inventory, area by area with its risk
     Inventory(Box<Inventory>),
+    /// Say of every table with tenant data whether it can be forced, and what stands in the way
+    Tables(Box<Tables>),
+    /// Write the migration that forces every table that is ready
+    Force(Box<Force>),
     /// Explain a lint
     Explain(Explain),
     /// Print the active rules
@@ -129,6 +133,48 @@ pub struct Inventory {
     /// Rewrite the generated part of this document instead of printing
     #[arg(long, value_name = "FILE.md")]
     pub update: Option<PathBuf>,
+    /// Remember gaps in this file, so that resolved ones stay in the inventory with their date
+    #[arg(long, value_name = "FILE.json")]
+    pub ledger: Option<PathBuf>,
+    /// Which code, under which rules.
+    #[command(flatten)]
+    pub sources: Sources,
+}
+
+/// `tables`.
+#[derive(Debug, Args)]
+pub struct Tables {
+    /// Files and folders; no Cargo.toml needed
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: TablesFormat,
+    /// Which code, under which rules.
+    #[command(flatten)]
+    pub sources: Sources,
+}
+
+/// `tables --format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TablesFormat {
+    /// For people at a terminal
+    Human,
+    /// One document for scripts
+    Json,
+    /// A table for a document
+    Markdown,
+}
+
+/// `force`.
+#[derive(Debug, Args)]
+pub struct Force {
+    /// Force exactly these tables, also where something stands in the way
+    #[arg(value_name = "TABLE")]
+    pub tables: Vec<String>,
+    /// Write to this file instead of printing; `X.up.sql` and `up.sql` get their way back as `X.down.sql` and `down.sql`
+    #[arg(short, long, value_name = "FILE.sql")]
+    pub output: Option<PathBuf>,
     /// Which code, under which rules.
     #[command(flatten)]
     pub sources: Sources,

@@ -31,8 +31,8 @@ pub fn force(args: &Args, levels: &Levels) -> Result<Outcome, UserError> {
     }
     if !readiness.unknown.is_empty() {
         eprintln!(
-            "warning: {} run outside a scope on tables that are not known; `cargo rls-audit tables` lists them",
-            super::counted(readiness.unknown.len(), "statement")
+            "warning: statements outside a scope, on tables that are not known: {}; `cargo rls-audit tables` lists them",
+            readiness.unknown.len()
         );
     }
     if migration.tables.is_empty() {

@@ -5,12 +5,14 @@ mod baseline;
 mod cargo_flags;
 mod check;
 mod explain;
+mod force;
 mod inventory;
 mod levels;
 mod output;
 mod progress;
 mod rules;
 mod run;
+mod tables;
 mod trace;
 
 use std::ffi::OsString;
@@ -18,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
+use crate::finding::Verdict;
 use crate::report::{cargo_json, human};
 use crate::user_error::UserError;
 use args::{Cli, ColorArg, Command};
@@ -56,6 +59,8 @@ fn run(matches: &ArgMatches) -> Result<Outcome, UserError> {
     match cli.command {
         Command::Check(args) => check::check(&args, &levels),
         Command::Inventory(args) => inventory::inventory(&args, &levels),
+        Command::Tables(args) => tables::tables(&args, &levels),
+        Command::Force(args) => force::force(&args, &levels),
         Command::Explain(args) => explain::explain(&args.lint),
         Command::Rules(args) => rules::rules(&args),
         Command::Trace(args) => trace::trace(&args, &levels),
@@ -65,6 +70,13 @@ fn run(matches: &ArgMatches) -> Result<Outcome, UserError> {
 
 fn takes_levels(command: &ArgMatches) -> bool {
     command.try_contains_id("deny").is_ok()
+}
+
+/// Blind spots go to standard error where the report has no place for them.
+fn say_blind_spots(verdict: &Verdict) {
+    for spot in &verdict.blind_spots {
+        eprintln!("blind spot: {}:{}:{}: {}", spot.file, spot.line, spot.column, spot.reason);
+    }
 }
 
 /// `cargo rls-audit X` comes as `cargo-rls-audit rls-audit X`, and `check` may be left out.

@@ -6,13 +6,7 @@ use crate::schema::{RowCommand, SchemaInUse, Table};
 
 pub(super) fn check(lint: &Lint, used: &SchemaInUse<'_>) -> Vec<Finding> {
     let tables = used.schema.tables.values().filter(|table| !used.exempt.contains(&table.name));
-    tables.filter(|table| is_reached(used, table)).filter_map(|table| judge(lint, used, table)).collect()
-}
-
-/// Partitions are protected by their parent's policies, unless somebody names them.
-fn is_reached(used: &SchemaInUse<'_>, table: &Table) -> bool {
-    let parent_is_known = table.parent.as_ref().is_some_and(|parent| used.schema.table(parent).is_some());
-    !parent_is_known || used.commands.contains_key(&table.name)
+    tables.filter(|table| used.is_reached(table)).filter_map(|table| judge(lint, used, table)).collect()
 }
 
 fn judge(lint: &Lint, used: &SchemaInUse<'_>, table: &Table) -> Option<Finding> {
@@ -48,20 +42,12 @@ fn lacks(used: &SchemaInUse<'_>, table: &Table) -> Vec<String> {
     if !table.policies.iter().any(|policy| policy.permissive) {
         lacks.push("no policy lets any row through".to_owned());
     } else {
-        let uncovered: Vec<&str> = uncovered(used, table).into_iter().map(RowCommand::word).collect();
+        let uncovered: Vec<&str> = used.uncovered(table).into_iter().map(RowCommand::word).collect();
         if !uncovered.is_empty() {
             lacks.push(format!("no policy is for {}, which the code does", uncovered.join(" and ")));
         }
     }
     lacks
-}
-
-/// Commands that statements do and no permissive policy is for.
-fn uncovered(used: &SchemaInUse<'_>, table: &Table) -> Vec<RowCommand> {
-    let done = used.commands.get(&table.name).into_iter().flatten().copied();
-    let is_covered =
-        |command: &RowCommand| table.policies.iter().any(|policy| policy.permissive && policy.command.covers(*command));
-    done.filter(|command| !is_covered(command)).collect()
 }
 
 fn help(table: &Table) -> String {

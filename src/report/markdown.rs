@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::inventory::Inventory;
+use crate::inventory::{AreaGaps, Inventory};
 
 /// Where the generated part of a document starts and ends.
 const START: &str = "<!-- rls-audit: inventory -->";
@@ -14,16 +14,27 @@ const END: &str = "<!-- rls-audit: end of inventory -->";
 /// Where `out` cannot be written.
 pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "## Gap inventory")?;
-    let areas = inventory.areas.iter().filter(|area| !area.gaps.is_empty());
-    for area in areas {
-        writeln!(out, "\n### {}\n", area.name)?;
-        for gap in &area.gaps {
-            writeln!(out, "- `{}:{}`", gap.file, gap.line)?;
-        }
-        writeln!(out, "\nRisk: {}", area.risk)?;
-    }
+    areas(&inventory.areas, out)?;
     if inventory.is_empty() {
         writeln!(out, "\nNo statement runs outside a tenant scope.")?;
+    }
+    if inventory.resolved.iter().any(|area| !area.gaps.is_empty()) {
+        writeln!(out, "\n## Gap inventory (resolved)")?;
+        areas(&inventory.resolved, out)?;
+    }
+    Ok(())
+}
+
+fn areas(areas: &[AreaGaps], out: &mut dyn Write) -> io::Result<()> {
+    for area in areas.iter().filter(|area| !area.gaps.is_empty()) {
+        writeln!(out, "\n### {}\n", area.name)?;
+        for gap in &area.gaps {
+            match &gap.resolved {
+                Some(day) => writeln!(out, "- `{}:{}` (resolved {day})", gap.file, gap.line)?,
+                None => writeln!(out, "- `{}:{}`", gap.file, gap.line)?,
+            }
+        }
+        writeln!(out, "\nRisk: {}", area.risk)?;
     }
     Ok(())
 }

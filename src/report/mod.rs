@@ -6,6 +6,7 @@ pub mod human;
 pub mod json;
 pub mod markdown;
 pub mod short;
+pub mod tables;
 
 use std::io;
 

@@ -26,7 +26,7 @@ impl Schema {
         for (id, (file, facts)) in files.iter().zip(rust_facts).enumerate() {
             rust_texts.extend(rust::texts(to_u32(id), file, facts).into_iter().map(|text| (file.path.as_str(), text)));
         }
-        rust_texts.sort_by(|(left, _), (right, _)| left.cmp(right));
+        rust_texts.sort_by_key(|(path, _)| *path);
         texts.extend(rust_texts.iter().map(|(_, found)| Migration { text: &found.text, origin: found.origin }));
         replay(&texts)
     }

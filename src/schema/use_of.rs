@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{RowCommand, Schema, Tenancy, TenantColumns};
+use super::{RowCommand, Schema, Table, Tenancy, TenantColumns};
 use crate::program::{Program, Statement};
 use crate::rules::TableRules;
 use crate::sql::{TableName, analyse};
@@ -39,6 +39,23 @@ impl<'a> SchemaInUse<'a> {
             commands,
             exempt: rules.exempt.iter().map(|name| TableName::parse(name).canonical()).collect(),
         }
+    }
+
+    /// Commands that statements do to a table and no permissive policy is for.
+    #[must_use]
+    pub fn uncovered(&self, table: &Table) -> Vec<RowCommand> {
+        let done = self.commands.get(&table.name).into_iter().flatten().copied();
+        let is_covered = |command: &RowCommand| {
+            table.policies.iter().any(|policy| policy.permissive && policy.command.covers(*command))
+        };
+        done.filter(|command| !is_covered(command)).collect()
+    }
+
+    /// Whether somebody can reach a table but by its parent: partitions are protected by their parent's policies, unless a statement names them.
+    #[must_use]
+    pub fn is_reached(&self, table: &Table) -> bool {
+        let parent_is_known = table.parent.as_ref().is_some_and(|parent| self.schema.table(parent).is_some());
+        !parent_is_known || self.commands.contains_key(&table.name)
     }
 
     /// Whether a table or view is known to hold tenant data.
