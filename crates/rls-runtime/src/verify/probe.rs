@@ -160,11 +160,10 @@ fn targets(subject: &Subject<'_>, role: &Runtime) -> Vec<serde_json::Value> {
             .find(|schema| schema.name == relation.schema)
             .is_some_and(|schema| role.holds(&schema.grants, "USAGE") || role.becomes.contains(&schema.owner))
     };
-    let relations = subject.catalog.relations.iter().filter(|relation| {
-        (subject.tenanted(relation.oid).is_some() || matches!(relation.kind, 'v' | 'm'))
-            && !relation.extension
-            && usable(relation)
-    });
+    // A view over other tables may have a column of that name and mean something else by it.
+    let views = super::checks::reaching_views(subject);
+    let relations =
+        subject.tables.iter().map(|tenanted| tenanted.table).chain(views).filter(|relation| usable(relation));
     let with_column = relations.filter_map(|table| {
         let column = table.column(&subject.options.tenant_column)?;
         Some(Tenanted { table, column })

@@ -18,6 +18,7 @@ declare
   about_column text;
   about_constraint text;
   about_type text;
+  about_context text;
 begin
   if scoped then
     -- Two tenants that exist, as far as the connected role may see any.
@@ -111,8 +112,9 @@ begin
           -- Constraints are asked after the policies, so one that speaks up shows that no policy did.
           -- A domain, a trigger and a missing partition speak up earlier; they name no column or constraint of a table.
           get stacked diagnostics about_table := table_name, about_column := column_name,
-            about_constraint := constraint_name, about_type := pg_datatype_name;
-          if about_table <> '' and about_column || about_constraint <> '' and about_type = '' then
+            about_constraint := constraint_name, about_type := pg_datatype_name, about_context := pg_exception_context;
+          if about_table <> '' and about_column || about_constraint <> '' and about_type = ''
+            and about_context !~ 'PL/pgSQL function (?!inline_code_block)' then
             seen := seen || jsonb_build_array(jsonb_build_array('P4', target ->> 'label', sqlstate));
           end if;
         when others then null;

@@ -8,7 +8,7 @@ use super::super::subject::{Runtime, Subject};
 use crate::policy::quote_ident;
 
 /// Views and materialized views that read a tenant table, directly or through other views.
-pub(super) fn reaching_views<'a>(subject: &Subject<'a>) -> Vec<&'a Relation> {
+pub(in crate::verify) fn reaching_views<'a>(subject: &Subject<'a>) -> Vec<&'a Relation> {
     let mut reached: BTreeSet<Oid> = subject.tables.iter().map(|tenanted| tenanted.table.oid).collect();
     loop {
         let before = reached.len();

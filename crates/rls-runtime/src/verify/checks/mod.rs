@@ -10,6 +10,8 @@ mod roles;
 mod settings;
 mod tables;
 
+pub(super) use exposure::reaching_views;
+
 use super::finding::{Fault, Severity};
 use super::subject::Subject;
 
