@@ -192,6 +192,7 @@ fn handle_kind(kind: HandleKind) -> &'static str {
         HandleKind::Connection => "connection",
         HandleKind::Transaction => "transaction",
         HandleKind::Generic => "generic",
+        HandleKind::Migration => "migration",
         HandleKind::OtherDatabase => "other-database",
     }
 }

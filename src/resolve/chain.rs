@@ -183,7 +183,8 @@ impl<'a> Reader<'_, 'a> {
         })?;
         let bind =
             if handle.ended.is_some() || handle.kind == HandleKind::Pool { Bind::None } else { handle.bind.clone() };
-        let gives = if handle.kind == HandleKind::OtherDatabase { handle.kind } else { row.gives };
+        let stays_what_it_is = matches!(handle.kind, HandleKind::OtherDatabase | HandleKind::Migration);
+        let gives = if stays_what_it_is { handle.kind } else { row.gives };
         let opened = Handle {
             in_transaction: row.gives == HandleKind::Transaction || handle.in_transaction,
             ..Frame::new_handle(handle.pack.or(Some(*pack)), gives, bind)

@@ -297,7 +297,8 @@ impl<'a> Reader<'_, 'a> {
         let handle_id = self.as_handle(&handle);
         let facts = sql.text().map(crate::sql::analyse);
         let operation = row.operation.clone().or_else(|| facts.as_ref()?.operation.map(str::to_owned));
-        let migrates = migrates || row.operation.as_deref() == Some("migrate");
+        let in_migration = handle_id.is_some_and(|id| self.f.handles[id].kind == HandleKind::Migration);
+        let migrates = migrates || in_migration || row.operation.as_deref() == Some("migrate");
         let mut trace =
             vec![format!("matched: `{method}` of pack {}, by {}", index.book.packs[pack as usize], evidence.words())];
         if let Some(facts) = &facts {

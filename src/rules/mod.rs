@@ -207,6 +207,8 @@ pub enum HandleKind {
     Transaction,
     /// A type parameter or trait object bound by the library's executor trait: whatever the caller passes.
     Generic,
+    /// A handle that only migrations are given: their statements are exempt.
+    Migration,
     /// The same type names for a database that is not PostgreSQL: no statement of ours.
     OtherDatabase,
 }
@@ -220,6 +222,7 @@ impl HandleKind {
             Self::Connection => "connection",
             Self::Transaction => "transaction",
             Self::Generic => "executor",
+            Self::Migration => "migration's connection",
             Self::OtherDatabase => "other database",
         }
     }
