@@ -146,6 +146,7 @@ impl TestDb {
     }
 }
 
+// rls-audit: allow(RLS001, reason = "sets a test up as the owner or the superuser")
 async fn run(options: &PgConnectOptions, statements: &[String]) -> Result<(), TestingError> {
     let mut connection: PgConnection = options.connect().await?;
     for sql in statements {

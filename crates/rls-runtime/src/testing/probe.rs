@@ -1,7 +1,5 @@
 //! What the next user of a pooled connection would meet.
 
-// rls-audit: allow(RLS001, reason = "looks at the session outside every scope, which is what it is for")
-
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::error::Error;
@@ -31,6 +29,7 @@ impl SessionState {
         SessionState::read(pool).await.unwrap_or_else(|error| panic!("no connection to look at: {error}"))
     }
 
+    // rls-audit: allow(RLS001, reason = "looks at the session outside every scope, which is what it is for")
     async fn read(pool: &RlsPool) -> Result<SessionState, Error> {
         let mut connection = pool.inner().acquire().await.map_err(Error::Unavailable)?;
         // In one simple query the two times are the same, unless the transaction is older than the query.

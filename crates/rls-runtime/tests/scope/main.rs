@@ -10,3 +10,4 @@ mod misuse;
 mod pooler;
 mod role;
 mod soak;
+mod traces;
