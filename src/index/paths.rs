@@ -21,7 +21,8 @@ pub fn module_path(file: &SourceFile) -> Vec<Name> {
     };
     let crate_name = if target.crate_name.is_empty() { crate_name } else { target.crate_name.clone() };
     let mut path = vec![Name::new(crate_name)];
-    if !target.module.is_empty() {
+    let is_root = !target.src_path.is_empty() && std::path::Path::new(&target.src_path).ends_with(&file.path);
+    if !target.module.is_empty() || is_root {
         path.extend(target.module.iter().map(Name::new));
         return path;
     }

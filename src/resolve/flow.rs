@@ -73,8 +73,16 @@ impl<'a> Reader<'_, 'a> {
 
     /// What the summary makes of the function, for `init`.
     fn remember(&mut self, summary: &Summary) {
-        if let Ret::Handle(handle) = &summary.output {
-            self.infer("guard", "return".into(), &handle.bind);
+        match &summary.output {
+            Ret::Handle(handle) => self.infer("guard", "return".into(), &handle.bind),
+            Ret::Obj(_, _, fields) => {
+                for (name, field) in fields {
+                    if let Ret::Handle(handle) = field {
+                        self.infer("guard", format!("field:{name}"), &handle.bind);
+                    }
+                }
+            }
+            _ => {}
         }
         for (at, bind) in &summary.sets {
             self.infer("setter", format!("arg:{at}"), bind);
