@@ -406,14 +406,14 @@ impl Broken {
     }
 
     /// What may hold code: what follows the `=` of a constant, or what follows the keyword.
-    /// The keyword itself is left out: with it, the parser would take the same item again, without end.
+    /// The keyword, or the first token where there is none, is left out: with it, the same item would be read again, without end.
     fn after_name(&self) -> TokenStream {
         let is_value = matches!(self.keyword.as_str(), "const" | "static");
         let is_eq = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
         let start = match self.tokens.iter().position(is_eq) {
             Some(equals) if is_value => equals + 1,
             _ if is_value => self.tokens.len(),
-            _ => self.at + usize::from(!self.keyword.is_empty()),
+            _ => self.at + 1,
         };
         self.tokens.iter().skip(start).cloned().collect()
     }
