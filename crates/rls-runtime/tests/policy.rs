@@ -112,6 +112,30 @@ async fn sqlx_runs_the_files_and_takes_them_back() {
 }
 
 #[tokio::test]
+async fn partitions_are_closed_with_their_table() {
+    let db = database().await;
+    db.execute(&format!(
+        "drop table \"Odd \"\"Lines\", orders; \
+         create table orders (tenant_id uuid not null, id bigint not null, sku text, primary key (tenant_id, id)) partition by hash (id); \
+         create table p0 partition of orders for values with (modulus 2, remainder 0) partition by list (id); \
+         create table p00 partition of p0 default; \
+         create table p1 partition of orders for values with (modulus 2, remainder 1); \
+         grant select, insert, update, delete on orders to {}",
+        db.runtime()
+    ))
+    .await
+    .unwrap();
+    db.execute(&orders(&db).up()).await.unwrap();
+    assert_eq!(open(&verified(&db).await), [""; 0]);
+    let pool = db.pool().await;
+    fill(&pool, &orders(&db), TENANT_A).await.unwrap();
+    fill(&pool, &orders(&db), TENANT_B).await.unwrap();
+    assert_isolated(&pool, "orders", "tenant_id").await;
+    db.execute(&orders(&db).down()).await.unwrap();
+    assert!(open(&verified(&db).await).contains(&"V01 public.p00".to_owned()));
+}
+
+#[tokio::test]
 async fn a_key_without_the_tenant_stops_the_migration() {
     let db = database().await;
     db.execute("alter table orders add unique (sku)").await.unwrap();

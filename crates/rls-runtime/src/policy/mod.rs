@@ -202,18 +202,61 @@ impl TenantTable {
         Command::ALL.iter().map(|command| self.drop_policy(*command)).collect()
     }
 
+    /// Closes the partitions and children of the table, to whatever depth: the table's own policies do not apply to them.
+    ///
+    /// They get no policies, so that nobody reads them directly; reading them through the table works as before.
+    /// A partition that is added later needs it again.
+    #[must_use]
+    pub fn close_relatives(&self) -> String {
+        self.on_relatives("enable row level security, force row level security")
+    }
+
+    /// Opens the partitions and children of the table again.
+    #[must_use]
+    pub fn open_relatives(&self) -> String {
+        self.on_relatives("disable row level security, no force row level security")
+    }
+
+    fn on_relatives(&self, actions: &str) -> String {
+        let body = format!(
+            "declare\n  relative regclass;\n\
+             begin\n  \
+               for relative in\n    \
+                 with recursive below as (\n      \
+                   select inhrelid from pg_inherits where inhparent = {table}::regclass\n      \
+                   union\n      \
+                   select i.inhrelid from pg_inherits i join below b on i.inhparent = b.inhrelid\n    \
+                 )\n    \
+                 select inhrelid from below join pg_class on oid = inhrelid where relkind in ('r', 'p')\n  \
+               loop\n    \
+                 execute format('alter table %s {actions}', relative);\n  \
+               end loop;\n\
+             end",
+            table = quote_literal(&self.table.to_string()),
+        );
+        format!("do {};\n", quote_body(&body))
+    }
+
     /// Everything that puts the table under row-level security, safe to run twice.
     ///
     /// The statements lock the table for an instant each; run them in one transaction, with a `lock_timeout`.
     #[must_use]
     pub fn up(&self) -> String {
-        [self.require_tenant(), self.tenant_index(), self.policies(), self.enable(), self.force()].concat()
+        [
+            self.require_tenant(),
+            self.tenant_index(),
+            self.policies(),
+            self.enable(),
+            self.force(),
+            self.close_relatives(),
+        ]
+        .concat()
     }
 
     /// Takes back what [`TenantTable::up`] did, except the mandatory column and the index, which do no harm.
     #[must_use]
     pub fn down(&self) -> String {
-        [self.unforce(), self.disable(), self.drop_policies()].concat()
+        [self.unforce(), self.disable(), self.drop_policies(), self.open_relatives()].concat()
     }
 
     fn alter(&self, what: &str) -> String {

@@ -21,6 +21,8 @@ pub(crate) enum Expr {
     /// `( SELECT … )` without any table.
     Select(Box<Expr>),
     Array(Vec<Expr>),
+    /// What a `CASE` may result in.
+    Case(Vec<Expr>),
     Binary(String, Box<Expr>, Box<Expr>),
     /// `left op ANY (right)`.
     Any(String, Box<Expr>, Box<Expr>),
@@ -179,8 +181,7 @@ impl Parser<'_> {
         }
         if self.word("in").is_some() {
             self.sign("(")?;
-            self.word("select")?;
-            let right = self.selected()?;
+            let right = self.group()?;
             return Some(Expr::Any("=".into(), Box::new(left), Box::new(right)));
         }
         let Some(Token::Sign(sign)) = self.peek().cloned() else {
@@ -245,14 +246,39 @@ impl Parser<'_> {
                 "false" => Some(Expr::Bool(false)),
                 "null" => Some(Expr::Null),
                 "array" => self.array(),
-                "case" | "select" | "exists" | "interval" | "row" | "operator" => None,
+                "case" => self.case(),
+                "exists" => {
+                    self.sign("(")?;
+                    self.group().map(|_| Expr::Unknown)
+                }
+                "select" | "interval" | "row" | "operator" => None,
                 _ => self.named(word),
             },
         }
     }
 
     /// What follows an opening parenthesis: a sub-select or an expression.
+    ///
+    /// What is inside and not understood is unknown as a whole, and what stands beside it still counts.
     fn group(&mut self) -> Option<Expr> {
+        let (start, depth) = (self.at, self.depth);
+        if let Some(inner) = self.understood_group() {
+            return Some(inner);
+        }
+        (self.at, self.depth) = (start, depth);
+        let mut open = 1_usize;
+        while open > 0 {
+            match self.peek()? {
+                Token::Sign(sign) if sign == "(" => open += 1,
+                Token::Sign(sign) if sign == ")" => open -= 1,
+                _ => {}
+            }
+            self.at += 1;
+        }
+        Some(Expr::Unknown)
+    }
+
+    fn understood_group(&mut self) -> Option<Expr> {
         if self.word("select").is_none() {
             let inner = self.or()?;
             self.sign(")")?;
@@ -269,6 +295,22 @@ impl Parser<'_> {
         }
         self.sign(")")?;
         Some(Expr::Select(Box::new(inner)))
+    }
+
+    /// The results of a `CASE`; which of them it is depends on what is not looked at.
+    fn case(&mut self) -> Option<Expr> {
+        if self.peek() != Some(&Token::Word("when".into())) {
+            self.or()?;
+        }
+        let mut results = Vec::new();
+        while self.word("when").is_some() {
+            self.or()?;
+            self.word("then")?;
+            results.push(self.or()?);
+        }
+        results.push(if self.word("else").is_some() { self.or()? } else { Expr::Null });
+        self.word("end")?;
+        Some(Expr::Case(results))
     }
 
     fn array(&mut self) -> Option<Expr> {
@@ -374,9 +416,8 @@ mod tests {
     fn what_is_not_understood_is_unknown_not_guessed() {
         for text in [
             "(EXISTS ( SELECT 1 FROM g.members m WHERE (m.tenant_id = t.tenant_id)))",
-            "CASE WHEN true THEN true ELSE false END",
+            "CASE WHEN true THEN true ELSE false",
             "(tenant_id OPERATOR(public.=) '1'::uuid)",
-            "(tenant_id = ( SELECT m.tenant_id FROM g.members m))",
             "(tenant_id = 1",
             "tenant_id = 1)",
             "E'\\\\'",
@@ -384,6 +425,17 @@ mod tests {
         ] {
             assert_eq!(parse(text), Expr::Unknown, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_unknown_does_not_hide_what_stands_beside_it() {
+        let text = "((a = b) AND (EXISTS ( SELECT 1 FROM g.m WHERE (m.x = (1 + 2)))) AND (b IN ( SELECT x FROM g.m)))";
+        let Expr::And(sides) = parse(text) else {
+            panic!("{}", shown(text));
+        };
+        assert!(matches!(&sides[0], Expr::Binary(sign, ..) if sign == "="));
+        assert_eq!(sides[1], Expr::Unknown);
+        assert!(matches!(&sides[2], Expr::Any(_, _, right) if **right == Expr::Unknown));
     }
 
     #[test]

@@ -56,6 +56,12 @@ pub(crate) fn judge(expr: &Expr, terms: &Terms<'_>) -> Result<Safe, String> {
         Expr::And(sides) => first_safe(sides, terms),
         Expr::Or(sides) => all_safe(sides, terms),
         Expr::IsTrue(inner) => judge(inner, terms),
+        Expr::Case(results) => results
+            .iter()
+            .map(|result| judge(result, terms))
+            .reduce(merge)
+            .unwrap_or_else(|| Err("it is an empty CASE".into()))
+            .map_err(|reason| format!("one result of a `CASE` is open: {reason}")),
         Expr::Bool(false) | Expr::Null => Ok(Safe { slow: None, fresh: Missing::NoRow, later: Missing::NoRow }),
         Expr::Bool(true) => Err("it is true for every row".into()),
         Expr::IsNull(inner) if is_column(inner, terms) => Err("it matches rows that have no tenant".into()),
@@ -169,7 +175,7 @@ fn mentions_column(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_) => true,
         Expr::Cast(inner, _) | Expr::Select(inner) => mentions_column(inner),
-        Expr::Call(_, items) | Expr::Array(items) => items.iter().any(mentions_column),
+        Expr::Call(_, items) | Expr::Array(items) | Expr::Case(items) => items.iter().any(mentions_column),
         Expr::Binary(_, left, right) => mentions_column(left) || mentions_column(right),
         _ => false,
     }
@@ -217,6 +223,13 @@ fn value_of(expr: &Expr, terms: &Terms<'_>, state: State) -> Result<Value, Strin
             }
         }
         Expr::Call(name, arguments) => call(name, arguments, terms, state),
+        Expr::Case(results) => {
+            let values = results.iter().map(|result| value_of(result, terms, state));
+            let values = values.collect::<Result<Vec<_>, _>>()?;
+            // The worst that may happen, as nobody knows which result it will be.
+            let worst = [Value::Constant, Value::Empty, Value::Null].into_iter().find(|value| values.contains(value));
+            Ok(worst.unwrap_or(Value::Error))
+        }
         Expr::Unknown => Err("its form cannot be proven to keep tenants apart".into()),
         _ => Err("it compares the tenant column with something other than the setting".into()),
     }
@@ -230,13 +243,12 @@ fn call(name: &str, arguments: &[Expr], terms: &Terms<'_>, state: State) -> Resu
             same => same,
         }),
         ("coalesce", values) => {
-            for value in values {
-                match value_of(value, terms, state)? {
-                    Value::Null => {}
-                    found => return Ok(found),
-                }
-            }
-            Ok(Value::Null)
+            let values = values.iter().map(|value| value_of(value, terms, state));
+            let values = values.collect::<Result<Vec<_>, _>>()?;
+            // A constant counts even where the text before it is never NULL: a NULLIF may make it so for one tenant.
+            let constant = values.iter().find(|value| **value == Value::Constant);
+            let first = values.iter().find(|value| **value != Value::Null);
+            Ok(*constant.or(first).unwrap_or(&Value::Null))
         }
         ("lower" | "upper" | "btrim", [value]) => value_of(value, terms, state),
         (user, []) if user.contains('.') => match (terms.body)(user) {
@@ -270,6 +282,10 @@ fn reads_setting(expr: &Expr, terms: &Terms<'_>) -> bool {
     match expr {
         Expr::Cast(inner, _) | Expr::Select(inner) => reads_setting(inner, terms),
         Expr::Binary(_, left, _) => reads_setting(left, terms),
+        Expr::Case(results) => {
+            let mut told = results.iter().filter(|result| !matches!(strip_casts(result), Expr::Null)).peekable();
+            told.peek().is_some() && told.all(|result| reads_setting(result, terms))
+        }
         Expr::Call(name, _) if name == "current_setting" => true,
         // Only the first argument of these reaches the result while a tenant is set.
         Expr::Call(_, arguments) if !arguments.is_empty() => reads_setting(&arguments[0], terms),
@@ -341,6 +357,24 @@ mod tests {
             ),
             ("((deleted_at IS NULL) AND (tenant_id = ( SELECT app.tenant() AS tenant)))", None, NoRow, NoRow),
             ("false", None, NoRow, NoRow),
+            (
+                "((EXISTS ( SELECT 1 FROM g.m)) AND (tenant_id = ( SELECT (current_setting('app.tenant_id'::text))::uuid AS x)))",
+                None,
+                Error,
+                Error,
+            ),
+            (
+                "CASE WHEN (current_setting('app.tenant_id'::text, true) = ''::text) THEN false ELSE (tenant_id = (current_setting('app.tenant_id'::text))::uuid) END",
+                Some(PerRow),
+                Error,
+                Error,
+            ),
+            (
+                "(tenant_id = ( SELECT CASE WHEN (x = 1) THEN NULL::uuid ELSE (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid END AS \"case\"))",
+                None,
+                NoRow,
+                NoRow,
+            ),
         ] {
             let got = judged(text);
             // A text comparison of a uuid column with the empty text finds nothing.
@@ -357,6 +391,7 @@ mod tests {
             "((tenant_id = (current_setting('app.tenant_id'::text))::uuid) OR (CURRENT_USER = 'x'::name))",
             "(tenant_id = (current_setting('app.other'::text))::uuid)",
             "(tenant_id = (COALESCE(current_setting('app.tenant_id'::text, true), '00000000-0000-0000-0000-000000000000'::text))::uuid)",
+            "(tenant_id = (COALESCE(NULLIF(current_setting('app.tenant_id'::text), 'a'::text), 'b'::text))::uuid)",
             "(tenant_id = COALESCE((current_setting('app.tenant_id'::text, true))::uuid, tenant_id))",
             "(tenant_id = '00000000-0000-0000-0000-000000000000'::uuid)",
             "(tenant_id = COALESCE('00000000-0000-0000-0000-000000000000'::uuid, (current_setting('app.tenant_id'::text))::uuid))",
@@ -368,6 +403,12 @@ mod tests {
             "(tenant_id = ANY ((string_to_array(current_setting('app.tenant_id'::text), ','::text))::uuid[]))",
             "(tenant_id = public.tenant())",
             "(EXISTS ( SELECT 1 FROM g.m))",
+            "(tenant_id = ( SELECT m.tenant_id FROM g.members m))",
+            "((tenant_id = (current_setting('app.tenant_id'::text))::uuid) OR (EXISTS ( SELECT 1 FROM g.m)))",
+            "(NOT (EXISTS ( SELECT 1 FROM g.m)))",
+            "CASE WHEN (x = 1) THEN true ELSE (tenant_id = (current_setting('app.tenant_id'::text))::uuid) END",
+            "(tenant_id = CASE WHEN (x = 1) THEN '00000000-0000-0000-0000-000000000000'::uuid ELSE (current_setting('app.tenant_id'::text))::uuid END)",
+            "(tenant_id = CASE WHEN (x = 1) THEN tenant_id ELSE (current_setting('app.tenant_id'::text))::uuid END)",
             "((tenant_id)::character varying(8) = current_setting('app.tenant_id'::text))",
             "(NOT (tenant_id = (current_setting('app.tenant_id'::text))::uuid))",
         ] {

@@ -39,8 +39,9 @@ impl Random {
     }
 
     fn value(&mut self) -> String {
-        match self.below(4) {
+        match self.below(5) {
             0 => format!("(select {}::uuid)", self.text()),
+            4 => format!("case when x = 1 then {}::uuid else {}::uuid end", self.text(), self.text()),
             1 => format!(
                 "coalesce({}::uuid, {})",
                 self.text(),
@@ -51,7 +52,7 @@ impl Random {
     }
 
     fn condition(&mut self, depth: usize) -> String {
-        let kinds = if depth == 0 { 6 } else { 11 };
+        let kinds = if depth == 0 { 6 } else { 13 };
         match self.below(kinds) {
             0 | 1 => format!("tenant_id = {}", self.value()),
             2 => format!("{} = tenant_id", self.value()),
@@ -75,7 +76,16 @@ impl Random {
                 .into(),
             6 | 7 => format!("({} and {})", self.condition(depth - 1), self.condition(depth - 1)),
             8 => format!("({} or {})", self.condition(depth - 1), self.condition(depth - 1)),
-            9 => format!("(not {})", self.condition(depth - 1)),
+            9 => format!(
+                "(case when {} then {} else {} end)",
+                self.condition(depth - 1),
+                self.condition(depth - 1),
+                self.condition(depth - 1)
+            ),
+            10 => {
+                format!("({} {} exists (select from g.tenants))", self.condition(depth - 1), self.one(&["and", "or"]))
+            }
+            11 => format!("(not {})", self.condition(depth - 1)),
             _ => format!("(({}) is true)", self.condition(depth - 1)),
         }
     }

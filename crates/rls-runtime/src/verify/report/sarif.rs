@@ -27,7 +27,7 @@ pub fn sarif(report: &Report) -> String {
                 "informationUri": PAGE,
                 "rules": rules,
             }},
-            "automationDetails": { "id": format!("rls-verify/{}/", report.database) },
+            "automationDetails": { "id": format!("rls-verify/{}/", encode(&report.database)) },
             "columnKind": "unicodeCodePoints",
             "invocations": [{ "executionSuccessful": true, "toolExecutionNotifications": notes }],
             "results": results,
