@@ -35,6 +35,8 @@ pub enum Command {
     Tables(Box<Tables>),
     /// Write the migration that forces every table that is ready
     Force(Box<Force>),
+    /// Write a rules file from what the code shows: guards, scope functions, setters
+    Init(Box<Init>),
     /// Explain a lint
     Explain(Explain),
     /// Print the active rules
@@ -150,6 +152,20 @@ pub struct Tables {
     /// How to print it
     #[arg(long, value_enum, default_value = "human")]
     pub format: TablesFormat,
+    /// Which code, under which rules.
+    #[command(flatten)]
+    pub sources: Sources,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Files and folders; no Cargo.toml needed
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Print it instead of writing `rls-audit.toml`
+    #[arg(long)]
+    pub print: bool,
     /// Which code, under which rules.
     #[command(flatten)]
     pub sources: Sources,

@@ -6,6 +6,7 @@ mod cargo_flags;
 mod check;
 mod explain;
 mod force;
+mod init;
 mod inventory;
 mod levels;
 mod output;
@@ -61,6 +62,7 @@ fn run(matches: &ArgMatches) -> Result<Outcome, UserError> {
         Command::Inventory(args) => inventory::inventory(&args, &levels),
         Command::Tables(args) => tables::tables(&args, &levels),
         Command::Force(args) => force::force(&args, &levels),
+        Command::Init(args) => init::init(&args, &levels),
         Command::Explain(args) => explain::explain(&args.lint),
         Command::Rules(args) => rules::rules(&args),
         Command::Trace(args) => trace::trace(&args, &levels),

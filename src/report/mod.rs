@@ -3,6 +3,7 @@
 pub mod cargo_json;
 pub mod github;
 pub mod human;
+pub mod inferred;
 pub mod json;
 pub mod markdown;
 pub mod short;
