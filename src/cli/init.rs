@@ -6,9 +6,8 @@ use super::levels::Levels;
 use super::output::{to_file, to_stdout};
 use super::run::Run;
 use crate::report::inferred;
+use crate::rules::RULES_FILE;
 use crate::user_error::UserError;
-
-const FILE: &str = "rls-audit.toml";
 
 /// Runs the command.
 ///
@@ -16,7 +15,7 @@ const FILE: &str = "rls-audit.toml";
 /// With the user's first mistake, and where there is a rules file already.
 pub fn init(args: &Init, levels: &Levels) -> Result<Outcome, UserError> {
     let run = Run::prepare(&args.sources, &args.paths, levels)?;
-    let path = run.root.join(FILE);
+    let path = run.root.join(RULES_FILE);
     if path.exists() && !args.print {
         return Err(UserError::new(format!("`{}` exists already", path.display()))
             .help("run `cargo rls-audit init --print` to see what would be written"));

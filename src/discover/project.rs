@@ -73,7 +73,16 @@ impl Project {
             Some(path) => Some(given_manifest(path, &request.cwd)?),
             None => upward(&request.cwd, |folder| existing(folder.join("Cargo.toml"))),
         };
+        // A folder with rules of its own, nearer than any manifest, is what its visitor means.
+        let ruled = upward(&request.cwd, |folder| {
+            folder.join(crate::rules::RULES_FILE).is_file().then(|| folder.to_path_buf())
+        });
+        let is_nearer = |folder: &PathBuf| {
+            let above = manifest.as_deref().and_then(Path::parent);
+            request.manifest_path.is_none() && above.is_some_and(|above| folder != above && folder.starts_with(above))
+        };
         let around = match &manifest {
+            _ if ruled.as_ref().is_some_and(is_nearer) => Self { root: ruled.unwrap_or_default(), ..Self::default() },
             Some(manifest) => Self::of_manifest(manifest, request),
             None => Self { root: plain_root(&request.cwd, paths), ..Self::default() },
         };
