@@ -217,6 +217,18 @@ mod exit_status {
     }
 
     #[test]
+    fn nothing_to_audit_is_a_mistake() {
+        let folder = project(&[("docs/readme.md", "")]);
+        for (args, expected) in
+            [(&[][..], "no Cargo.toml and no Rust file"), (&["docs"], "no Rust or SQL file in `docs`")]
+        {
+            let run = run(&folder, args);
+            assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{args:?}");
+            assert!(run.stderr.contains(expected), "{}", run.stderr);
+        }
+    }
+
+    #[test]
     fn a_mistake_in_the_rules_is_shown_in_the_users_file() {
         let folder = project(&[
             ("rls-audit.toml", "schema = 1\n[[scope.guard]]\ncal = \"begin\"\nhandle = \"return\"\n"),

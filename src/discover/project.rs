@@ -140,6 +140,7 @@ impl Project {
         }
         // An editor may name a file that is not on disk yet, or that has other text there.
         let overlaid = request.stdin.as_ref().map(|(path, _)| absolute(path, &request.cwd));
+        self.check_not_empty(request, &found)?;
         let packages = self.all_packages(&found);
         clock.lap("walk");
         found.rust.retain(|path| Some(path) != overlaid.as_ref() && self.wants(path, &packages));
@@ -181,6 +182,21 @@ impl Project {
         is_named || owner(packages, path).is_none_or(|package| package.selected)
     }
 
+    /// A clean report on nothing would look like a clean project.
+    fn check_not_empty(&self, request: &Request, found: &Found) -> Result<(), UserError> {
+        let has_code = !found.rust.is_empty() || !found.sql.is_empty() || request.stdin.is_some();
+        if has_code || !found.blind_spots.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = request.paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        let message = match (&self.manifest, self.is_explicit) {
+            (_, true) => format!("no Rust or SQL file in {}", names.join(", ")),
+            (Some(manifest), false) => format!("no Rust file in the workspace of `{}`", manifest.display()),
+            (None, false) => format!("no Cargo.toml and no Rust file in `{}`", self.root.display()),
+        };
+        Err(UserError::new(message).help("run it in a Cargo project, or name files and folders"))
+    }
+
     /// A file that the caller names must be readable; one that was met on the way is a blind spot.
     fn check_named(&self, request: &Request, blind_spots: &[BlindSpot]) -> Result<(), UserError> {
         for (start, typed) in self.starts.iter().zip(&request.paths) {
@@ -210,8 +226,12 @@ impl Project {
 }
 
 fn check_readable(path: &Path, typed: &Path) -> Result<(), UserError> {
-    let Err(error) = std::fs::metadata(path) else { return Ok(()) };
-    let message = format!("`{}` cannot be read: {}", typed.display(), super::walk::reason(&error));
+    let reason = match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() || metadata.is_dir() => return Ok(()),
+        Ok(_) => "it is neither a file nor a folder".to_owned(),
+        Err(error) => super::walk::reason(&error),
+    };
+    let message = format!("`{}` cannot be read: {reason}", typed.display());
     Err(UserError::new(message).help("name an existing file or folder"))
 }
 

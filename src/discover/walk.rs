@@ -129,9 +129,12 @@ fn blind_spot(error: &ignore::Error, start: &Path, root: &Path) -> Option<BlindS
     Some(BlindSpot { file: shown(path, root), line: 1, column: 1, reason })
 }
 
-/// The reason of an I/O error without its number, lower-case.
+/// The reason of an I/O error, without its number and without the path that some add.
 pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
+    let text = match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code).to_string(),
+        None => error.kind().to_string(),
+    };
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut chars = text.chars();
     chars.next().map(|first| first.to_lowercase().collect::<String>() + chars.as_str()).unwrap_or_default()
