@@ -33,6 +33,9 @@ pub(crate) struct Catalog {
     pub leakproof_builtins: Vec<String>,
     pub catalog_grants: Vec<ServerObject>,
     pub owned: Vec<Owned>,
+    pub large_objects: Vec<LargeObjects>,
+    /// Whether the server ignores the rights on large objects.
+    pub open_large_objects: bool,
     pub triggers: Vec<Trigger>,
     pub rules: Vec<Rule>,
     pub publications: Vec<Publication>,
@@ -201,6 +204,15 @@ pub(crate) struct ServerObject {
     pub grants: Option<Vec<Grant>>,
 }
 
+/// How many large objects of one owner are granted to one role.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct LargeObjects {
+    pub owner: Oid,
+    pub grantee: Option<Oid>,
+    pub count: i64,
+    pub sample: Oid,
+}
+
 /// An object that is no relation, function or schema.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Owned {
@@ -265,7 +277,9 @@ impl Catalog {
     // rls-audit: allow(RLS001, reason = "reads the system catalogs only")
     async fn fetch(connection: &mut PgConnection, open: &str, setting: &str, close: &str) -> Result<Self, sqlx::Error> {
         let query = include_str!("catalog.sql").replace("{setting}", &quote_literal(setting));
-        let message = format!("{open}set local search_path = ''; set local jit = off; {query}{close}");
+        let message = format!(
+            "{open}set local search_path = ''; set local jit = off; set local lock_timeout = '5s'; {query}{close}"
+        );
         let rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(message))).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let facts: String = row.try_get("facts")?;

@@ -108,7 +108,9 @@ select json_build_object(
     'grants', (select coalesce(json_agg(json_build_object('grantee', a.grantee::int8, 'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
       from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a)) order by n.nspname, p.proname, p.oid), '[]')
   from pg_proc p join user_schema n on n.oid = p.pronamespace
-  where not exists (select from extension_object e where e.classid = 'pg_proc'::regclass and e.objid = p.oid)),
+  -- Being part of an extension hides a function, but not one with another's power.
+  where p.prosecdef or p.proleakproof
+    or not exists (select from extension_object e where e.classid = 'pg_proc'::regclass and e.objid = p.oid)),
 'server_functions', (select coalesce(json_agg(json_build_object('name', p.oid::regprocedure::text, 'grants', (
     select coalesce(json_agg(json_build_object('grantee', a.grantee::int8, 'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
     from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a)) order by p.oid::regprocedure::text), '[]')
@@ -127,7 +129,12 @@ select json_build_object(
 'owned', (select coalesce(json_agg(json_build_object('owner', d.refobjid::int8, 'object', pg_describe_object(d.classid, d.objid, 0))
     order by d.classid, d.objid), '[]')
   from pg_shdepend d where d.deptype = 'o' and d.dbid = (select oid from pg_database where datname = current_database())
-    and d.classid not in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_namespace'::regclass, 'pg_default_acl'::regclass)),
+    and d.classid not in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_namespace'::regclass, 'pg_default_acl'::regclass, 'pg_largeobject'::regclass)),
+'large_objects', (select coalesce(json_agg(json_build_object('owner', l.owner, 'grantee', l.grantee, 'count', l.count, 'sample', l.sample)
+    order by l.owner, l.grantee), '[]')
+  from (select m.lomowner::int8 as owner, a.grantee::int8 as grantee, count(*), min(m.oid::int8) as sample
+    from pg_largeobject_metadata m left join lateral aclexplode(m.lomacl) a on true group by 1, 2) l),
+'open_large_objects', current_setting('lo_compat_privileges')::bool,
 'triggers', (select coalesce(json_agg(json_build_object('table', t.tgrelid::int8, 'name', t.tgname, 'function', t.tgfoid::int8,
     'enabled', t.tgenabled, 'internal', t.tgisinternal) order by t.tgname), '[]')
   from pg_trigger t join relation c on c.oid = t.tgrelid where not t.tgisinternal or t.tgenabled <> 'O'),

@@ -51,7 +51,7 @@ impl<'a> Subject<'a> {
         subject.tables = catalog
             .relations
             .iter()
-            .filter(|relation| relation.is_table() && !relation.extension)
+            .filter(|relation| relation.is_table())
             .filter(|relation| !subject.is_global(relation))
             .filter_map(|table| {
                 let column = table.column(&options.tenant_column)?;

@@ -15,3 +15,4 @@ drop owned by {app}, {other} cascade;
 create schema public authorization {owner};
 grant usage on schema public to {app};
 alter function pg_catalog.lower(text) not leakproof;
+select lo_unlink(oid) from pg_largeobject_metadata;

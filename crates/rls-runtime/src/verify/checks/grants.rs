@@ -196,6 +196,31 @@ pub(super) fn catalogs(subject: &Subject<'_>) -> Vec<Fault> {
     faults
 }
 
+pub(super) fn large_objects(subject: &Subject<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for objects in &subject.catalog.large_objects {
+        let owned = subject.runtime.iter().any(|role| role.becomes.contains(&objects.owner));
+        let granted = objects.grantee.filter(|grantee| subject.runtime.iter().any(|role| role.is(*grantee)));
+        if owned || granted.is_some() || subject.catalog.open_large_objects {
+            let (sample, owner) = (objects.sample, subject.catalog.role_name(objects.owner));
+            let fix = match granted.filter(|grantee| *grantee != objects.owner) {
+                Some(grantee) => {
+                    format!("revoke all on large object {sample} from {};\n", subject.catalog.role_sql(grantee))
+                }
+                None if owned => format!("alter large object {sample} owner to {};\n", subject.safe_owner()),
+                None => "alter system reset lo_compat_privileges;\nselect pg_reload_conf();\n".into(),
+            };
+            faults.push(Fault::new(
+                format!("large objects of {owner}, such as {sample}"),
+                format!("{} large objects can be read whatever the tenant: they cannot have policies", objects.count),
+                fix,
+            ));
+        }
+    }
+    faults.dedup_by(|a, b| a.object == b.object);
+    faults
+}
+
 pub(super) fn options(subject: &Subject<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for relation in subject.tables.iter().map(|tenanted| tenanted.table) {

@@ -163,6 +163,7 @@ pub const CHECKS: &[Check] = &[
     warning("V59", "disabled-trigger", "trigger or foreign key that is switched off", keys::disabled),
     warning("V60", "powerful-owner", "tenant table whose owner no policy can bind", tables::powerful_owner),
     error("V61", "catalog-grant", "system catalog with tenants' values that a runtime role may read", grants::catalogs),
+    warning("V62", "large-object", "large objects that a runtime role may read", grants::large_objects),
     warning("V90", "stale-exception", "exception that excepts nothing", none),
     error("P1", "probe-role", "live: the role is not subject to the policies", none),
     error("P2", "probe-no-tenant", "live: rows are visible while no tenant is set", none),

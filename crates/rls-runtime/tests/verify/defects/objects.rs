@@ -282,4 +282,17 @@ pub const DEFECTS: &[Defect] = &[
          create trigger switch before insert on lines for each row execute function switch()",
     ),
     defect("V18", "pg_catalog.lower(text)", "leak-proof built-in", "alter function lower(text) leakproof"),
+    defect(
+        "V01",
+        "public.hidden",
+        "tenant table made part of an extension",
+        "create extension btree_gist; create table hidden (tenant_id uuid not null primary key); alter extension btree_gist add table hidden",
+    ),
+    defect(
+        "V17",
+        "public.hidden()",
+        "definer made part of an extension",
+        "create extension btree_gist; create function hidden() returns int language sql security definer as 'select 1'; \
+         alter extension btree_gist add function hidden()",
+    ),
 ];

@@ -108,4 +108,10 @@ pub const DEFECTS: &[Defect] = &[
     defect("V57", "session_replication_role", "parameter", "grant set on parameter session_replication_role to {app}"),
     defect("V07", "type public.mood", "owns a type", "create type mood as enum ('x'); alter type mood owner to {app}"),
     defect("V61", "pg_catalog.pg_statistic", "statistics", "grant select on pg_statistic to {app}"),
+    defect(
+        "V62",
+        "large objects of postgres",
+        "granted large object",
+        "select lo_create(4711); grant select on large object 4711 to {app}",
+    ),
 ];
