@@ -22,6 +22,7 @@ impl Severity {
 
 /// Whether a finding fails the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Status {
     /// It fails the run.
     Open,
@@ -33,6 +34,7 @@ pub enum Status {
 
 /// One thing that is wrong with the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The check that found it, as in `V01`.
     pub check: &'static str,

@@ -28,3 +28,20 @@ async fn an_owner_without_power_plants_what_it_may() {
     assert!(result.found.len() > 80, "{:?}", result.skipped);
     assert!(result.skipped.iter().any(|label| label.contains("BYPASSRLS")), "{:?}", result.skipped);
 }
+
+#[tokio::test]
+async fn other_columns_types_and_settings_are_tested_too() {
+    let clean = Clean::new().await;
+    clean
+        .db
+        .execute("create table a (\"Org\" bigint primary key); create table b (\"Org\" text, id serial); create table c (\"Org\" smallint)")
+        .await
+        .unwrap();
+    let mut options = clean.options();
+    options.tenant_column = "Org".into();
+    options.tenant_setting = "my.org".into();
+    let mut connection = PgConnection::connect_with(&clean.db.superuser_options()).await.unwrap();
+    let result = self_test(&mut connection, &options).await.unwrap();
+    assert_eq!((result.missed, result.skipped), (vec![], vec![]));
+    assert!(result.found.len() >= 3 * 35, "{}", result.found.len());
+}

@@ -16,6 +16,7 @@ use super::finding::{Fault, Severity};
 use super::subject::Subject;
 
 /// One thing that can be wrong.
+#[non_exhaustive]
 pub struct Check {
     /// Its number, as in `V01`; never reused.
     pub id: &'static str,

@@ -7,7 +7,7 @@ use crate::policy::{quote_ident, quote_literal};
 pub(super) struct Defect {
     pub check: &'static str,
     pub name: &'static str,
-    /// SQL with `{table}`, `{column}`, `{plain}`, `{setting}`, `{predicate}`, `{constant}` and `{role}`.
+    /// SQL with `{table}`, `{column}`, `{plain}`, `{setting}`, `{predicate}`, `{bare}`, `{constant}` and `{role}`.
     sql: &'static str,
 }
 
@@ -24,6 +24,7 @@ impl Defect {
                 .replace("{plain}", &names.plain)
                 .replace("{setting}", &quote_literal(&names.setting))
                 .replace("{predicate}", &names.predicate)
+                .replace("{bare}", &names.predicate.replace("(select ", "("))
                 .replace("{constant}", names.constant)
                 .replace("{role}", &role.map(quote_ident).unwrap_or_default()),
         )
@@ -57,7 +58,11 @@ pub(super) const DEFECTS: &[Defect] = &[
     defect("V08", "writes anything", "alter policy tenant_isolation_insert on {table} with check (true)"),
     defect("V08", "moves rows", "alter policy tenant_isolation_update on {table} with check (true)"),
     defect("V09", "second policy", "create policy second on {table} for select using ({predicate})"),
-    defect("V10", "no policy for delete", "drop policy tenant_isolation_delete on {table}"),
+    defect(
+        "V10",
+        "no policy for delete",
+        "drop policy tenant_isolation_delete on {table}; grant delete on {table} to {role}",
+    ),
     defect("V13", "unique over all tenants", "alter table {table} add column rls_planted text unique"),
     defect("V15", "view", "create view rls_verify_scratch.planted as select * from {table}"),
     defect(
@@ -75,7 +80,8 @@ pub(super) const DEFECTS: &[Defect] = &[
         "V17",
         "SECURITY DEFINER function",
         "create function rls_verify_scratch.planted() returns bigint language sql security definer \
-         as $body$select count(*) from {table}$body$",
+         as $body$select count(*) from {table}$body$; \
+         grant execute on function rls_verify_scratch.planted() to {role}",
     ),
     defect(
         "V18",
@@ -124,11 +130,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     ),
     defect("V48", "NOT VALID", "alter table {table} add constraint planted check ({column} is not null) not valid"),
     defect("V50", "grant option", "grant select on {table} to {role} with grant option"),
-    defect(
-        "V52",
-        "column cast",
-        "alter policy tenant_isolation_select on {table} using ({column}::text = (select current_setting({setting})))",
-    ),
+    defect("V52", "setting read per row", "alter policy tenant_isolation_select on {table} using ({bare})"),
     defect("V54", "constant default", "alter table {table} alter column {column} set default {constant}"),
     defect("V55", "unlogged", "alter table {table} set unlogged"),
     defect(
