@@ -13,6 +13,7 @@ use syn::{Attribute, Expr as Syn, Lit, Token, token};
 use super::lower::{Lower, name};
 use super::macros::{parsed, parsed_by};
 use super::patterns::member;
+use super::recover::{MOST_AROUND, item_tokens};
 use super::types;
 use crate::facts::{Arm, Block, Closure, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Param, Pat, Stmt, Type};
 use crate::source::Span;
@@ -31,8 +32,8 @@ impl Lower<'_> {
             self.anchor(Span { start, end: self.at(input).max(start) });
             return Some(stmt);
         }
-        if starts_item(input) {
-            let tokens = super::recover::item_tokens(input);
+        if starts_item(input) && self.broken_around <= MOST_AROUND {
+            let tokens = item_tokens(input);
             self.recover_item(tokens, None);
             return None;
         }
@@ -65,6 +66,18 @@ impl Lower<'_> {
             }
         }
         pieces
+    }
+
+    /// Everything up to the end, without asking the parser at the places where it has been asked already.
+    pub(super) fn by_hand(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
+        let mut parts = Vec::new();
+        while !input.is_empty() {
+            match self.manual(input, 0) {
+                Some(part) => parts.push(part),
+                None => step(input),
+            }
+        }
+        parts
     }
 
     /// An expression: as the parser reads it, or else by hand. Takes nothing where it returns `None`.

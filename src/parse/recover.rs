@@ -13,8 +13,8 @@ use super::{attrs, nesting, types};
 use crate::facts::{Block, Expr, ExprKind, Field, Impl, Module, Name, Owner, Param, Stmt, Type, TypeDef, TypeKind};
 use crate::source::Span;
 
-/// Broken items inside each other, with items too deep to parse in them: beyond, they are read as statements.
-const MOST_AROUND: u32 = 32;
+/// Broken items inside each other: beyond this many, they are read as statements.
+pub(super) const MOST_AROUND: u32 = 32;
 
 /// Whose items are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,14 +96,22 @@ impl Lower<'_> {
 
     /// An item that the parser takes but does not understand.
     pub(super) fn verbatim_item(&mut self, tokens: TokenStream) {
-        self.recover_item(tokens.into_iter().collect(), None);
+        if self.broken_around <= MOST_AROUND {
+            self.recover_item(tokens.into_iter().collect(), None);
+        }
     }
 
-    /// An expression that the parser takes but does not understand.
+    /// An expression that the parser takes but does not understand. Read by hand: the parser would take it again.
     pub(super) fn verbatim_expr(&mut self, tokens: TokenStream) -> Expr {
         let span = self.tokens_span(tokens.clone().into_iter());
-        let stmts = self.stmts_of(tokens);
-        Expr { span, kind: ExprKind::Block(Block { stmts }) }
+        let mut parts = Vec::new();
+        let parser = |input: ParseStream<'_>| {
+            parts = self.by_hand(input);
+            Ok(())
+        };
+        // Everything is taken, one way or another.
+        let _ = parser.parse2(tokens);
+        Expr { span, kind: ExprKind::Other(parts) }
     }
 
     /// Statements up to the end of the stream, those that do not parse as far as they go.
@@ -406,13 +414,14 @@ impl Broken {
     }
 
     /// What may hold code: what follows the `=` of a constant, or what follows the keyword.
-    /// The keyword, or the first token where there is none, is left out: with it, the same item would be read again, without end.
+    /// The keyword, or what looks like the beginning of an item, is left out: with it, the same item would be read again.
     fn after_name(&self) -> TokenStream {
         let is_value = matches!(self.keyword.as_str(), "const" | "static");
         let is_eq = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
         let start = match self.tokens.iter().position(is_eq) {
             Some(equals) if is_value => equals + 1,
             _ if is_value => self.tokens.len(),
+            _ if self.keyword.is_empty() => self.tokens.iter().take_while(|token| is_modifier(token)).count(),
             _ => self.at + 1,
         };
         self.tokens.iter().skip(start).cloned().collect()
@@ -504,7 +513,24 @@ fn is_keyword(word: &str, next: Option<&TokenTree>) -> bool {
     match word {
         "fn" | "impl" | "mod" | "trait" | "struct" | "enum" | "use" | "static" | "type" | "extern" | "macro" => true,
         "union" => matches!(next, Some(TokenTree::Ident(_))),
-        "const" => matches!(next, Some(TokenTree::Ident(next)) if next != "fn" && next != "unsafe" && next != "async"),
+        "const" => matches!(next, Some(TokenTree::Ident(next)) if !modifies(next)),
+        _ => false,
+    }
+}
+
+/// Whether what follows a `const` makes it a modifier.
+fn modifies(next: &Ident) -> bool {
+    ["fn", "unsafe", "async", "gen", "extern", "trait", "impl", "auto"].iter().any(|word| next == word)
+}
+
+/// What stands before a keyword, and without one makes no item.
+fn is_modifier(token: &TokenTree) -> bool {
+    match token {
+        TokenTree::Ident(ident) => {
+            ["pub", "unsafe", "async", "default", "gen", "auto", "const", "extern", "macro_rules"]
+                .iter()
+                .any(|word| ident == word)
+        }
         _ => false,
     }
 }

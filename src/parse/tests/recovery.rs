@@ -123,3 +123,14 @@ fn long_chains_and_sums_are_no_nesting() {
     let sum = format!("fn f() {{ let x = {} a.fetch_one(&p); }}", "b + ".repeat(n));
     assert!(super::show::functions(&super::facts(&sum)).ends_with("<a>.fetch_one(&p)]; }"));
 }
+
+#[test]
+fn syntax_that_is_taken_but_not_understood_is_read_by_hand() {
+    let (shown, _) = broken("fn f() { become g(a.b()); let x = builtin # offset_of(T, c.d()); }");
+    assert_eq!(shown, "fn f() { op[return g(<a>.b())]; let x = op[builtin, offset_of(T, <c>.d())]; }");
+    let (shown, _) = broken(
+        "fn g(); const trait T { fn h() { x() } } static A: B; macro m($x:expr) { y.z($x) } task! { static C: D; }",
+    );
+    assert!(shown.contains("fn trait T::h() { x() }"), "{shown}");
+    assert!(shown.contains("<y>.z(x)"), "{shown}");
+}
