@@ -17,10 +17,14 @@ use support::proxy::DelayProxy;
 
 const PLAIN: &str = "SELECT note FROM plain WHERE tenant_id = $1 AND id = $2";
 const FORCED: &str = "SELECT note FROM orders WHERE tenant_id = $1 AND id = $2";
-const SHAPES: [&str; 4] = ["bare BEGIN; SELECT; COMMIT", "with_tenant", "begin() + set_config", "session hooks"];
+
+/// The first two are what the others are compared with: without a policy, and with the tenant bound when the connection was opened.
+const SHAPES: [&str; 5] =
+    ["bare BEGIN; SELECT; COMMIT", "bare, under the policy", "with_tenant", "begin() + set_config", "session hooks"];
 
 struct Pools {
     bare: PgPool,
+    bound: PgPool,
     scoped: RlsPool,
     hooked: PgPool,
 }
@@ -34,7 +38,9 @@ impl Pools {
             .after_release(|connection, _| {
                 Box::pin(async move { sqlx::query("RESET app.tenant_id").execute(connection).await.map(|_| true) })
             });
+        let bound = options.clone().options([("app.tenant_id", TENANT_A)]);
         Pools {
+            bound: same().connect_with(bound).await.expect("connects"),
             bare: same().connect_with(options.clone()).await.expect("connects"),
             scoped: RlsPoolOptions::new().max_connections(4).connect_with(options.clone()).await.expect("connects"),
             hooked: hooks.connect_with(options).await.expect("connects"),
@@ -43,19 +49,15 @@ impl Pools {
 
     async fn run(&self, shape: usize) -> sqlx::Result<String> {
         match shape {
-            0 => {
-                let mut tx = self.bare.begin().await?;
-                let note = sqlx::query_scalar(PLAIN).bind(TENANT_A).bind(2_i64).fetch_one(&mut *tx).await?;
-                tx.commit().await?;
-                Ok(note)
-            }
-            1 => {
+            0 => transaction(&self.bare, PLAIN).await,
+            1 => transaction(&self.bound, FORCED).await,
+            2 => {
                 with_tenant(&self.scoped, TENANT_A, async |mut tx| {
                     sqlx::query_scalar(FORCED).bind(TENANT_A).bind(2_i64).fetch_one(&mut *tx).await
                 })
                 .await
             }
-            2 => {
+            3 => {
                 let mut tx = self.bare.begin().await?;
                 let bind = "SELECT set_config('app.tenant_id', $1::text, true)";
                 sqlx::query(bind).bind(TENANT_A).execute(&mut *tx).await?;
@@ -66,6 +68,13 @@ impl Pools {
             _ => sqlx::query_scalar(FORCED).bind(TENANT_A).bind(2_i64).fetch_one(&self.hooked).await,
         }
     }
+}
+
+async fn transaction(pool: &PgPool, select: &'static str) -> sqlx::Result<String> {
+    let mut tx = pool.begin().await?;
+    let note = sqlx::query_scalar(select).bind(TENANT_A).bind(2_i64).fetch_one(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(note)
 }
 
 async fn bind_session(connection: &mut PgConnection) -> sqlx::Result<()> {
@@ -116,14 +125,16 @@ async fn compare(link: &str, pools: &Pools, rounds: usize, slice: Duration, roun
         }
     }
     println!("\n{link}");
-    println!("{:<28} {:>8} {:>8} {:>12}", "shape", "1/s", "ratio", "round trips");
+    println!("{:<28} {:>8} {:>8} {:>16} {:>12}", "shape", "1/s", "to bare", "to bare + policy", "round trips");
     for (shape, name) in SHAPES.iter().enumerate() {
-        let ratios = rates[shape].iter().zip(&rates[0]).map(|(own, bare)| own / bare).collect();
+        let to =
+            |other: usize| median(rates[shape].iter().zip(&rates[other]).map(|(own, other)| own / other).collect());
         let counted = match round_trips {
             Some(proxy) => format!("{:.1}", count(proxy, pools, shape).await),
             None => "-".to_owned(),
         };
-        println!("{name:<28} {:>8.0} {:>8.2} {counted:>12}", median(rates[shape].clone()), median(ratios));
+        let rate = median(rates[shape].clone());
+        println!("{name:<28} {rate:>8.0} {:>8.2} {:>16.2} {counted:>12}", to(0), to(1));
     }
 }
 

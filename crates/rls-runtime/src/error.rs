@@ -84,9 +84,9 @@ pub enum Error {
         requested: TenantId,
     },
 
-    /// The connection goes through a pooler that does not keep prepared statements: build the pool with [`RlsPoolOptions::unnamed_statements`](crate::RlsPoolOptions::unnamed_statements).
+    /// Between client and server is a pooler that hands sessions around, and nothing is written: build the pool with [`RlsPoolOptions::behind_transaction_pooler`](crate::RlsPoolOptions::behind_transaction_pooler).
     #[error(
-        "a prepared statement got lost between client and server, as with PgBouncer before 1.21; build the pool with `RlsPoolOptions::unnamed_statements`: {0}"
+        "a prepared statement got lost between client and server, as with PgBouncer in transaction mode, nothing is written; build the pool with `RlsPoolOptions::behind_transaction_pooler`: {0}"
     )]
     PreparedStatementLost(#[source] sqlx::Error),
 

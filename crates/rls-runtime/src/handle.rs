@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{AssertSqlSafe, Describe, Either, Execute, Executor, Postgres, SqlStr};
 
+use crate::binding::Link;
 use crate::error::{Error, sqlstate};
 use crate::session::{Session, release, savepoint};
 use crate::slot::Slot;
@@ -36,7 +37,7 @@ pub struct TenantTx {
 /// What statements of a scope run on: the scope's connection, as sqlx sees it.
 pub struct TenantConn {
     slot: Arc<Slot>,
-    unnamed_statements: bool,
+    link: Link,
 }
 
 /// A part of a scope that can be undone alone. Dropping it without [`release`](Savepoint::release) undoes it.
@@ -60,8 +61,8 @@ pub struct Savepoint<'a> {
 }
 
 impl TenantTx {
-    pub(crate) fn new(slot: Arc<Slot>, unnamed_statements: bool) -> TenantTx {
-        let conn = TenantConn { slot: Arc::clone(&slot), unnamed_statements };
+    pub(crate) fn new(slot: Arc<Slot>, link: Link) -> TenantTx {
+        let conn = TenantConn { slot: Arc::clone(&slot), link };
         TenantTx { conn, slot }
     }
 }
@@ -162,7 +163,7 @@ fn explained(session: &mut Session, error: sqlx::Error) -> sqlx::Error {
 /// A statement whose name is left out where a pooler would mix names up.
 struct Named<E> {
     query: E,
-    unnamed: bool,
+    link: Link,
 }
 
 impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Named<E> {
@@ -179,7 +180,7 @@ impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Named<E> {
     }
 
     fn persistent(&self) -> bool {
-        !self.unnamed && self.query.persistent()
+        self.link == Link::Direct && self.query.persistent()
     }
 }
 
@@ -192,7 +193,7 @@ impl<'c> Executor<'c> for &'c mut TenantConn {
         E: 'q + Execute<'q, Postgres>,
     {
         let slot = Arc::clone(&self.slot);
-        let query = Named { query, unnamed: self.unnamed_statements };
+        let query = Named { query, link: self.link };
         Box::pin(async_stream::try_stream! {
             let mut lease = slot.lease()?;
             lease.settle_savepoints().await?;
@@ -221,7 +222,7 @@ impl<'c> Executor<'c> for &'c mut TenantConn {
         E: 'q + Execute<'q, Postgres>,
     {
         let slot = Arc::clone(&self.slot);
-        let query = Named { query, unnamed: self.unnamed_statements };
+        let query = Named { query, link: self.link };
         Box::pin(async move {
             let mut lease = slot.lease()?;
             lease.settle_savepoints().await?;

@@ -3,6 +3,7 @@
 
 mod tenant;
 
+mod binding;
 mod error;
 mod handle;
 mod options;

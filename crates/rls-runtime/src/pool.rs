@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
+use crate::binding::{Link, Wording};
 use crate::error::Error;
 use crate::role::{Inspected, RoleProblems, inspect_role};
 
@@ -27,10 +28,8 @@ pub struct RlsPool {
 #[derive(Debug)]
 struct Shared {
     pool: PgPool,
-    tenant_setting: Arc<str>,
-    /// The role that every statement must run as.
-    role: Arc<str>,
-    unnamed_statements: bool,
+    wording: Arc<Wording>,
+    link: Link,
 }
 
 /// How a pool is built.
@@ -55,7 +54,7 @@ pub struct RlsPoolOptions {
     pool: PgPoolOptions,
     tenant_setting: String,
     tenant_column: String,
-    unnamed_statements: bool,
+    link: Link,
     role_check: RoleCheck,
 }
 
@@ -78,7 +77,7 @@ impl RlsPool {
 
     /// The setting that the policies read the tenant from.
     pub fn tenant_setting(&self) -> &str {
-        &self.shared.tenant_setting
+        &self.shared.wording.setting
     }
 
     /// How many connections there are, in use or idle.
@@ -105,16 +104,12 @@ impl RlsPool {
         &self.shared.pool
     }
 
-    pub(crate) fn tenant_setting_shared(&self) -> &Arc<str> {
-        &self.shared.tenant_setting
+    pub(crate) fn wording(&self) -> &Arc<Wording> {
+        &self.shared.wording
     }
 
-    pub(crate) fn role(&self) -> &Arc<str> {
-        &self.shared.role
-    }
-
-    pub(crate) fn unnamed_statements(&self) -> bool {
-        self.shared.unnamed_statements
+    pub(crate) fn link(&self) -> Link {
+        self.shared.link
     }
 }
 
@@ -132,7 +127,7 @@ impl RlsPoolOptions {
             pool: PgPoolOptions::new().test_before_acquire(false),
             tenant_setting: "app.tenant_id".to_owned(),
             tenant_column: "tenant_id".to_owned(),
-            unnamed_statements: false,
+            link: Link::Direct,
             role_check: RoleCheck::Refuse,
         }
     }
@@ -179,11 +174,12 @@ impl RlsPoolOptions {
         self
     }
 
-    /// Keep no prepared statements, for a PgBouncer in transaction mode that is older than 1.21 or has `max_prepared_statements = 0`.
+    /// Between this pool and the server is a PgBouncer, or the like, in transaction mode.
     ///
-    /// Every statement is then parsed each time, at the price of a round trip.
-    pub fn unnamed_statements(mut self) -> RlsPoolOptions {
-        self.unnamed_statements = true;
+    /// Nothing is then prepared by name, for the next message may reach another session of the server.
+    /// Every statement is parsed each time, at the price of a round trip.
+    pub fn behind_transaction_pooler(mut self) -> RlsPoolOptions {
+        self.link = Link::TransactionPooler;
         self
     }
 
@@ -210,15 +206,10 @@ impl RlsPoolOptions {
             return Err(Error::Configuration(message));
         }
         let role = self.check_role(&options).await?;
-        let shared = Shared {
-            pool: self
-                .pool
-                .after_connect(|connection, _| Box::pin(watch_client(connection)))
-                .connect_lazy_with(options),
-            tenant_setting: self.tenant_setting.into(),
-            role: role.into(),
-            unnamed_statements: self.unnamed_statements,
-        };
+        let wording = Arc::new(Wording::new(self.tenant_setting, role, self.link));
+        let greeting = Arc::clone(&wording);
+        let pool = self.pool.after_connect(move |connection, _| Box::pin(greet(connection, Arc::clone(&greeting))));
+        let shared = Shared { pool: pool.connect_lazy_with(options), wording, link: self.link };
         Ok(RlsPool { shared: Arc::new(shared) })
     }
 
@@ -242,12 +233,11 @@ impl RlsPoolOptions {
     }
 }
 
-/// Let the server look whether we are still there while it runs a statement, so that the statement of a cancelled scope ends within a second.
-// rls-audit: allow(RLS001, reason = "sets how the session behaves, before any scope")
-async fn watch_client(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let watch = "SET client_connection_check_interval = '1s'";
-    match sqlx::raw_sql(watch).execute(connection).await {
-        // Some systems cannot do this, and then the statement runs to its end.
+// rls-audit: allow(RLS001, reason = "prepares the session, before any scope")
+async fn greet(connection: &mut PgConnection, wording: Arc<Wording>) -> Result<(), sqlx::Error> {
+    let Some(greeting) = &wording.greeting else { return Ok(()) };
+    match sqlx::raw_sql(AssertSqlSafe(greeting.as_str())).execute(connection).await {
+        // What is refused here is either not needed, or missed by the first scope and then explained.
         Err(sqlx::Error::Database(_)) | Ok(_) => Ok(()),
         Err(error) => Err(error),
     }

@@ -1,12 +1,15 @@
 //! A pool, a tenant and a closure in; the closure's result out, committed or rolled back.
 
+use std::sync::Arc;
+
 use tracing::Instrument;
 
+use crate::binding::Binding;
 use crate::error::{Error, is_conflict_code};
 use crate::handle::TenantTx;
 use crate::options::{Retry, ScopeOptions};
 use crate::pool::RlsPool;
-use crate::session::{Binding, Session};
+use crate::session::Session;
 use crate::slot::Slot;
 use crate::tenant::TenantId;
 
@@ -135,13 +138,13 @@ where
     Fut: Future<Output = Result<T, E>>,
     E: From<Error>,
 {
-    let binding = Binding::new(pool, tenant);
+    let binding = Binding { wording: Arc::clone(pool.wording()), tenant };
     let session = match Session::begin(pool, &binding, options).await {
         Ok(session) => session,
         Err(error) => return Attempt::refused(error),
     };
     let (scope_side, slot) = Slot::new(tenant, session);
-    let handle = TenantTx::new(slot, pool.unnamed_statements());
+    let handle = TenantTx::new(slot, pool.link());
     let outcome = OPEN.scope(tenant, async { work(handle).await }).await;
     match (outcome, scope_side.finish()) {
         (Ok(value), Ok(session)) => match session.commit().await {

@@ -6,31 +6,15 @@
 // rls-audit: allow(RLS001, reason = "opens and settles the scope itself")
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::StreamExt;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Either, Executor, PgConnection, Postgres, Row};
 
+use crate::binding::Binding;
 use crate::error::{Error, connection_is_lost, sqlstate};
 use crate::options::ScopeOptions;
 use crate::pool::RlsPool;
-use crate::tenant::TenantId;
-
-/// Starts and ends what the server says about a scope that is no longer its own.
-const REPORT: (&str, &str) = ("rls-runtime|", "|end");
-
-/// Which transaction the scope is in: the setting is lost with the transaction.
-const MARK: &str = "rls_runtime.scope";
-
-/// The tenant, as it is bound for one transaction.
-#[derive(Debug, Clone)]
-pub(crate) struct Binding {
-    setting: Arc<str>,
-    pub(crate) tenant: TenantId,
-    role: Arc<str>,
-    mark: u64,
-}
 
 /// A statement that failed.
 #[derive(Debug, Clone)]
@@ -50,68 +34,6 @@ pub(crate) struct Session {
     /// The last statement that failed.
     pub(crate) failure: Option<Failure>,
     lost: bool,
-}
-
-impl Binding {
-    pub(crate) fn new(pool: &RlsPool, tenant: TenantId) -> Binding {
-        static MARKS: AtomicU64 = AtomicU64::new(1);
-        let mark = MARKS.fetch_add(1, Ordering::Relaxed);
-        let (setting, role) = (Arc::clone(pool.tenant_setting_shared()), Arc::clone(pool.role()));
-        Binding { setting, tenant, role, mark }
-    }
-
-    fn begin_sql(&self, options: &ScopeOptions) -> String {
-        let Binding { setting, tenant, mark, .. } = self;
-        let modes = options.begin_modes();
-        let mut sql = format!("BEGIN{modes};");
-        let own = [(&**setting, tenant.to_string()), (MARK, mark.to_string())];
-        let settings = own.into_iter().chain(options.settings());
-        if modes.is_empty() {
-            settings.for_each(|(name, value)| sql.push_str(&format!("SET LOCAL {name}='{value}';")));
-        } else {
-            // After a query the modes of the transaction are settled, so that no closure can undo them.
-            let columns: Vec<_> =
-                settings.map(|(name, value)| format!("set_config('{name}','{value}',true)")).collect();
-            sql.push_str(&format!("SELECT {}", columns.join(",")));
-        }
-        sql
-    }
-
-    /// Fails, and so skips what follows in the message, unless the tenant, the transaction and the role are still the scope's own.
-    fn check_sql(&self) -> String {
-        let Binding { setting, tenant, role, mark } = self;
-        let (start, end) = REPORT;
-        let role = role.replace('\\', "\\\\").replace('\'', "''");
-        format!(
-            "SELECT pg_catalog.replace(pg_catalog.concat('{start}',pg_catalog.current_setting('{setting}',true),'|',\
-             pg_catalog.current_setting('{MARK}',true),'|',current_user,'{end}'),\
-             E'{start}{tenant}|{mark}|{role}{end}','1')::pg_catalog.int4"
-        )
-    }
-
-    /// Says whether a tenant is left on the session, and leaves nothing else there: no value, no open cursor, no temporary table.
-    ///
-    /// These are commands and not queries because commands need no planner; together they cost a few microseconds.
-    fn tidy_sql(&self) -> String {
-        let setting = &self.setting;
-        format!("SHOW {setting};RESET {setting};CLOSE ALL;DISCARD TEMP")
-    }
-
-    /// Reads what `check_sql` reports.
-    fn explain(&self, message: &str) -> Option<Error> {
-        let (_, report) = message.split_once(REPORT.0)?;
-        let (report, _) = report.rsplit_once(REPORT.1)?;
-        let mut fields = report.splitn(3, '|');
-        let (found, mark, role) = (fields.next()?, fields.next()?, fields.next()?);
-        let tenant = self.tenant;
-        Some(if mark != self.mark.to_string() {
-            Error::EndedEarly { tenant }
-        } else if role != &*self.role {
-            Error::RoleChanged { tenant, found: role.to_owned() }
-        } else {
-            Error::TenantChanged { expected: tenant, found: found.to_owned() }
-        })
-    }
 }
 
 impl Session {
@@ -169,9 +91,9 @@ impl Session {
             return Err(self.swallowed());
         }
         let back = self.pending_rollback.map(|savepoint| rollback_to(savepoint) + ";").unwrap_or_default();
-        let (check, tidy) = (self.binding.check_sql(), self.binding.tidy_sql());
+        let wording = Arc::clone(&self.binding.wording);
         let statements_before_commit = if back.is_empty() { 1 } else { 2 };
-        let sent = exchange(self.connection()?, format!("{back}{check};COMMIT;{tidy}")).await;
+        let sent = exchange(self.connection()?, format!("{back}{};COMMIT;{}", wording.check, wording.tidy)).await;
         let committed = sent.done > statements_before_commit;
         let commit_was_reached = sent.done == statements_before_commit;
         let Some(error) = sent.error else {
@@ -196,6 +118,7 @@ impl Session {
                 self.roll_back_quietly().await;
                 Err(swallowed)
             }
+            Some("26000") => Err(Error::PreparedStatementLost(error)),
             _ => Err(self.binding.explain(&error.to_string()).unwrap_or(Error::CommitRefused(error))),
         }
     }
@@ -204,8 +127,8 @@ impl Session {
     pub(crate) async fn rollback(mut self) -> Result<(), Error> {
         let nothing_failed = self.failure.is_none() && self.pending_rollback.is_none();
         if nothing_failed {
-            let (check, tidy) = (self.binding.check_sql(), self.binding.tidy_sql());
-            let sent = exchange(self.connection()?, format!("{check};ROLLBACK;{tidy}")).await;
+            let wording = Arc::clone(&self.binding.wording);
+            let sent = exchange(self.connection()?, format!("{};ROLLBACK;{}", wording.check, wording.tidy)).await;
             return match sent.error {
                 None => self.put_back(sent.last),
                 Some(error) => match self.binding.explain(&error.to_string()) {
@@ -224,11 +147,11 @@ impl Session {
         if self.lost {
             return;
         }
-        let tidy = self.binding.tidy_sql();
+        let rollback = format!("ROLLBACK;{}", self.binding.wording.tidy);
         let Ok(connection) = self.connection() else {
             return;
         };
-        let sent = exchange(connection, format!("ROLLBACK;{tidy}")).await;
+        let sent = exchange(connection, rollback).await;
         if sent.error.is_none()
             && let Err(error) = self.put_back(sent.last)
         {

@@ -35,6 +35,10 @@ fn role_changed(result: &Result<(), Error>) -> bool {
     matches!(result, Err(Error::RoleChanged { .. }))
 }
 
+fn check_lost(result: &Result<(), Error>) -> bool {
+    matches!(result, Err(Error::PreparedStatementLost(_)))
+}
+
 const fn misuse(statements: &'static str, is_right: fn(&Result<(), Error>) -> bool, written: bool) -> Misuse {
     Misuse { statements, is_right, written }
 }
@@ -69,6 +73,7 @@ const MISUSES: &[Misuse] = &[
     misuse("SET LOCAL ROLE {ROLE}", role_changed, false),
     misuse("SET ROLE {ROLE}", role_changed, false),
     misuse("SET SESSION AUTHORIZATION DEFAULT", Result::is_ok, true),
+    misuse("DEALLOCATE ALL", check_lost, false),
     misuse("BEGIN", Result::is_ok, true),
 ];
 
