@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::clock::Clock;
 use crate::discover::Sources;
 pub use crate::discover::Tests;
+use crate::entities::name_tables;
 use crate::exceptions::{self, Allow, Baseline, allows};
 use crate::exempt::exempt;
 use crate::facts::FileFacts;
@@ -88,7 +89,8 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     };
     let mut program = resolve::resolve(&index, rules, &resolve_options);
     drop(index);
-    exempt(&mut program, &schema, &rules.tables);
+    name_tables(&mut program, &files);
+    exempt(&mut program, &schema, &rules.tables, &files);
     if options.mode == Mode::Lexical {
         program.judge_lexically();
     }

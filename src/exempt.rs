@@ -1,17 +1,24 @@
 //! A program and a schema in; statements that touch no tenant data are marked exempt, with the reason.
 
-use crate::program::{Cover, Program};
+use crate::program::{Cover, Program, SqlText};
 use crate::rules::TableRules;
 use crate::schema::{Schema, exemption};
+use crate::source::SourceFile;
 use crate::sql::TableName;
 
-/// Marks statements outside a scope that touch only tables known to hold no tenant data.
-pub fn exempt(program: &mut Program, schema: &Schema, rules: &TableRules) {
+/// Marks statements outside a scope that touch only tables known to hold no tenant data, and those of migrations written in Rust.
+pub fn exempt(program: &mut Program, schema: &Schema, rules: &TableRules, files: &[SourceFile]) {
     let tenancies = schema.tenancies(rules);
     for statement in &mut program.statements {
-        let needs_scope = !matches!(statement.cover, Cover::Scoped(_) | Cover::Bypass(_) | Cover::Exempt(_))
-            && statement.tables_known;
-        if !needs_scope {
+        if matches!(statement.cover, Cover::Scoped(_) | Cover::Bypass(_) | Cover::Exempt(_)) {
+            continue;
+        }
+        if schema.is_in_migration(statement.place) {
+            statement.cover = Cover::Exempt("is part of a migration".to_owned());
+            continue;
+        }
+        let text = files.get(statement.place.file as usize).map_or("", |file| file.slice(statement.place.span));
+        if !statement.tables_known || (statement.sql == SqlText::Unknown && may_join(text, &statement.tables)) {
             continue;
         }
         let tables: Vec<TableName> = statement.tables.iter().map(|table| TableName::parse(table)).collect();
@@ -20,6 +27,13 @@ pub fn exempt(program: &mut Program, schema: &Schema, rules: &TableRules) {
             statement.cover = Cover::Exempt(reason);
         }
     }
+}
+
+/// Whether a builder's chain can touch more than the tables it starts with, or is not all in sight.
+fn may_join(chain: &str, tables: &[String]) -> bool {
+    let adds_tables = ["join", "related", "linked", "select_from", "union", "exists", "in_subquery", "eq_any"];
+    let is_all_here = chain.contains("::");
+    !is_all_here || tables.len() != 1 || adds_tables.iter().any(|word| chain.contains(word))
 }
 
 #[cfg(test)]
@@ -40,6 +54,38 @@ mod tests {
         rules.tables.exempt.push("settings".to_owned());
         let verdict = audit(sources, &rules, &AuditOptions::default());
         verdict.program.statements.iter().map(|statement| statement.cover.verdict()).collect()
+    }
+
+    /// The verdicts of sea-orm statements, one a line.
+    fn built(body: &str) -> Vec<&'static str> {
+        let rust = format!(
+            "use sea_orm::{{DatabaseConnection, EntityTrait}};\nasync fn f(db: &DatabaseConnection) {{\n{body}\n}}\n"
+        );
+        let entity = "use sea_orm::entity::prelude::*;\n#[derive(DeriveEntityModel)]\n#[sea_orm(table_name = \"currencies\")]\npub struct Model {}";
+        let migration = "use sea_orm_migration::prelude::*;\npub struct M;\nimpl MigrationTrait for M {\nasync fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {\nmanager.get_connection().execute_unprepared(\"create table lines (tenant_id uuid)\").await?;\nOk(())\n}\n}";
+        let sources = Sources::from_texts([
+            ("migrations/1.sql", SQL),
+            ("src/currency.rs", entity),
+            ("src/m1.rs", migration),
+            ("src/repository.rs", rust.as_str()),
+        ]);
+        let rules: Rules = toml::from_str(include_str!("../rules.toml")).unwrap();
+        let verdict = audit(sources, &rules, &AuditOptions::default());
+        assert!(
+            verdict.schema.table(&crate::sql::TableName::parse("lines")).is_some(),
+            "the Rust migration is replayed"
+        );
+        verdict.program.statements.iter().map(|statement| statement.cover.verdict()).collect()
+    }
+
+    #[test]
+    fn builders_are_exempt_only_where_all_tables_are_in_sight() {
+        let verdicts = built(
+            "currency::Entity::find().all(db).await.unwrap();
+             currency::Entity::find().find_also_related(orders::Entity).all(db).await.unwrap();
+             orders::Entity::find().all(db).await.unwrap();",
+        );
+        assert_eq!(verdicts, ["exempt", "exempt", "gap", "gap"], "the migration comes first");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub mod schema;
 
 pub mod finding;
 
+pub mod entities;
+
 pub mod exempt;
 
 pub mod lints;

@@ -184,8 +184,7 @@ fn behind(schema: &Schema, tables: &[String]) -> BTreeSet<TableName> {
 fn row(used: &SchemaInUse<'_>, uses: &Uses, name: TableName) -> TableReadiness {
     let table = used.schema.table(&name);
     let gaps: Vec<Gap> = uses.gaps.get(&name).into_iter().flatten().cloned().collect();
-    let state = table
-        .map_or_else(|| State::Blocked(vec!["no migration makes it".to_owned()]), |table| state(used, table, &gaps));
+    let state = table.map_or_else(|| State::Blocked(unmade(&gaps)), |table| state(used, table, &gaps));
     let tenancy = match used.tenancies.get(&name) {
         Some(Tenancy::Tenant(why)) => Some(why.clone()),
         _ => None,
@@ -200,6 +199,10 @@ fn row(used: &SchemaInUse<'_>, uses: &Uses, name: TableName) -> TableReadiness {
         state,
         name,
     }
+}
+
+fn unmade(gaps: &[Gap]) -> Vec<String> {
+    open_gaps(gaps).into_iter().chain(["no migration makes it".to_owned()]).collect()
 }
 
 fn open_gaps(gaps: &[Gap]) -> Option<String> {

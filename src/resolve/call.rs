@@ -70,7 +70,7 @@ impl<'a> Reader<'_, 'a> {
         if let Some(result) = self.scope_call(expr, &full, None, args, &values) {
             return result;
         }
-        if let Some(query) = self.query_call(&full, &values, args) {
+        if let Some(query) = self.query_call(&full, path, &values, args) {
             return query;
         }
         let functions = self.functions_at(path);
@@ -360,7 +360,7 @@ impl<'a> Reader<'_, 'a> {
         if let Some(result) = scoped {
             return result;
         }
-        if let Some(query) = self.query_call(&full, &values, &call.args) {
+        if let Some(query) = self.query_call(&full, &call.path, &values, &call.args) {
             return query;
         }
         if let Some(text) = self.macro_text(call, &values) {

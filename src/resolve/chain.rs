@@ -6,7 +6,7 @@ use super::call::is_spawn;
 use super::frame::Frame;
 use super::value::{Bind, Handle, Query, Val};
 use super::{Reader, text};
-use crate::facts::{Expr, Link, LinkKind, Name};
+use crate::facts::{Expr, Link, LinkKind, Name, Path};
 use crate::program::{Scope, SqlText};
 use crate::rules::{HandleKind, OpenCall, Place as Slot};
 use crate::source::Span;
@@ -265,7 +265,14 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// A call or macro that builds a query.
-    pub(super) fn query_call(&mut self, full: &[Name], values: &[Val<'a>], args: &'a [Expr]) -> Option<Val<'a>> {
+    pub(super) fn query_call(
+        &mut self,
+        full: &[Name],
+        written: &Path,
+        values: &[Val<'a>],
+        args: &'a [Expr],
+    ) -> Option<Val<'a>> {
+        let written: Vec<Name> = written.names().cloned().collect();
         let index = self.all.index;
         let last = full.last()?.as_str();
         let rows = index.book.queries.get(last)?;
@@ -280,7 +287,8 @@ impl<'a> Reader<'_, 'a> {
             },
             _ => self.included(values),
         };
-        let tables = args.iter().take(1).filter_map(text::table_path).collect();
+        let named = args.iter().take(1).filter_map(text::table_path);
+        let tables = named.chain(text::entity_module(&written).or_else(|| text::entity_module(full))).collect();
         Some(Val::Query(Rc::new(Query {
             pack: *pack,
             sql: sql.unwrap_or_default(),

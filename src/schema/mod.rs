@@ -36,6 +36,8 @@ pub struct Schema {
     pub bypass_roles: BTreeMap<String, Place>,
     /// Settings that policies and the functions they call read: where the tenant comes from.
     pub tenant_settings: BTreeMap<String, Place>,
+    /// Functions that are migrations, by file and position.
+    pub migrations: Vec<Place>,
     /// What could not be replayed.
     pub blind_spots: Vec<(Place, String)>,
 }
@@ -51,6 +53,14 @@ impl Schema {
     #[must_use]
     pub fn view(&self, name: &TableName) -> Option<&View> {
         self.views.get(&name.canonical())
+    }
+
+    /// Whether a place is inside a migration written in Rust.
+    #[must_use]
+    pub fn is_in_migration(&self, place: Place) -> bool {
+        let after = self.migrations.partition_point(|migration| *migration <= place);
+        let holds = |migration: &Place| migration.file == place.file && migration.span.contains(place.span);
+        after.checked_sub(1).is_some_and(|before| holds(&self.migrations[before]))
     }
 
     /// Whether no migration was read.

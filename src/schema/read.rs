@@ -28,7 +28,10 @@ impl Schema {
         }
         rust_texts.sort_by_key(|(path, _)| *path);
         texts.extend(rust_texts.iter().map(|(_, found)| Migration { text: &found.text, origin: found.origin }));
-        replay(&texts)
+        let places = rust_facts.iter().enumerate().flat_map(|(id, facts)| rust::places(to_u32(id), facts));
+        let mut migrations: Vec<_> = places.collect();
+        migrations.sort_unstable();
+        Self { migrations, ..replay(&texts) }
     }
 }
 

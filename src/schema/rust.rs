@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::replay::Origin;
 use crate::facts::{Block, Closure, Expr, ExprKind, FileFacts, Function, LinkKind, MacroCall, Owner, Pat, Stmt};
-use crate::program::FileId;
+use crate::program::{FileId, Place};
 use crate::source::{SourceFile, Span};
 use crate::sql::analyse;
 
@@ -32,14 +32,25 @@ pub fn texts(id: FileId, file: &SourceFile, facts: &FileFacts) -> Vec<RustText> 
     reader.texts
 }
 
+/// The places of a file's migrations, both ways.
+#[must_use]
+pub fn places(id: FileId, facts: &FileFacts) -> Vec<Place> {
+    let migrations = facts.functions.iter().filter(|function| is_migration(function, facts));
+    migrations.map(|function| Place { file: id, span: function.span }).collect()
+}
+
 fn is_up(function: &Function, facts: &FileFacts) -> bool {
+    function.name == "up" && is_migration(function, facts)
+}
+
+fn is_migration(function: &Function, facts: &FileFacts) -> bool {
     let Owner::Impl(index) = function.owner else { return false };
     let of_trait = facts.impls.get(index as usize).and_then(|found| found.of_trait.as_ref());
-    let is_migration = |ty: &crate::facts::Type| match ty {
+    let is_named = |ty: &crate::facts::Type| match ty {
         crate::facts::Type::Path(path) => path.last() == "MigrationTrait",
         _ => false,
     };
-    function.name == "up" && of_trait.is_some_and(is_migration)
+    of_trait.is_some_and(is_named)
 }
 
 struct Reader<'a> {

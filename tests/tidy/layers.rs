@@ -19,6 +19,7 @@ const LAYERS: &[&str] = &[
     "index",
     "prefilter",
     "resolve",
+    "entities",
     "exempt",
     "lints",
     "judge",
