@@ -486,3 +486,62 @@ mod exceptions {
         assert_eq!(statuses(&report(&folder, &["b.rs"])), pairs(&[("RLS001", "open")]));
     }
 }
+
+const HELPER: &str = "pub async fn purge(conn: &mut sqlx::PgConnection) -> sqlx::Result<()> {
+    sqlx::query(\"delete from orders\").execute(conn).await?;
+    Ok(())
+}
+";
+const SCOPED_CALLER: &str = "use rls_runtime::{TenantId, with_tenant};
+pub async fn nightly(pool: &sqlx::PgPool, tenant: TenantId) -> sqlx::Result<()> {
+    with_tenant(pool, tenant, async |mut tx| crate::helper::purge(&mut tx).await).await
+}
+";
+const UNSCOPED_CALLER: &str = "pub async fn at_once(pool: &sqlx::PgPool) -> sqlx::Result<()> {
+    let mut conn = pool.acquire().await?;
+    crate::helper::purge(&mut conn).await
+}
+";
+
+fn git(folder: &TempDir, args: &[&str]) {
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"];
+    let output = Command::new("git").current_dir(folder.path()).args(identity).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn under_git() -> TempDir {
+    let lib = "mod helper;\nmod nightly;\nmod old;\n";
+    let files = [("src/lib.rs", lib), ("src/helper.rs", HELPER), ("src/nightly.rs", SCOPED_CALLER), ("src/old.rs", GAP)];
+    let folder = project(&[&[("Cargo.toml", PACKAGE)], &files[..]].concat());
+    git(&folder, &["init", "-q"]);
+    git(&folder, &["add", "-A"]);
+    git(&folder, &["commit", "-qm", "first"]);
+    folder
+}
+
+#[test]
+fn diff_leaves_old_findings_out() {
+    let folder = under_git();
+    assert_eq!(run(&folder, &["--format", "short"]).status, 1);
+    let unchanged = run(&folder, &["--diff", "HEAD", "--format", "short"]);
+    assert_eq!((unchanged.status, unchanged.stdout.contains("RLS001")), (0, false), "{}", unchanged.stdout);
+}
+
+#[test]
+fn diff_finds_what_a_new_caller_brought_to_an_old_helper() {
+    let folder = under_git();
+    std::fs::write(folder.path().join("src/at_once.rs"), UNSCOPED_CALLER).unwrap();
+    std::fs::write(folder.path().join("src/lib.rs"), "mod at_once;\nmod helper;\nmod nightly;\nmod old;\n").unwrap();
+    let changed = run(&folder, &["--diff", "HEAD", "--format", "short"]);
+    assert_eq!(changed.status, 1, "{}{}", changed.stdout, changed.stderr);
+    assert!(changed.stdout.contains("src/helper.rs:2:5: error[RLS003]"), "{}", changed.stdout);
+    assert!(!changed.stdout.contains("src/old.rs"), "{}", changed.stdout);
+}
+
+#[test]
+fn diff_of_an_unknown_revision_is_a_mistake() {
+    let folder = under_git();
+    let wrong = run(&folder, &["--diff", "nowhere"]);
+    assert_eq!(wrong.status, 2);
+    assert!(wrong.stderr.contains("`nowhere` is no revision"), "{}", wrong.stderr);
+}

@@ -121,6 +121,9 @@ pub struct Check {
     /// Run `cargo check` or `cargo clippy` first and print its messages too
     #[arg(long, value_enum, value_name = "COMMAND")]
     pub with: Option<With>,
+    /// Report only what the change since this revision brought, wherever its cause is
+    #[arg(long, value_name = "REV")]
+    pub diff: Option<String>,
     /// Print numbers and times
     #[arg(long)]
     pub stats: bool,

@@ -22,7 +22,11 @@ pub fn check(args: &Check, levels: &Levels) -> Result<Outcome, UserError> {
     let outputs = outputs(args)?;
     let run = Run::prepare(&args.sources, &args.paths, levels)?;
     let built = args.with.map(|with| build_first(with, args)).transpose()?;
+    let before = args.diff.as_deref().map(|revision| run.before(revision)).transpose()?;
     let (mut verdict, rules, root) = run.audit(&args.sources);
+    if let Some(before) = before {
+        verdict.findings.retain(|finding| !before.contains(&finding.fingerprint));
+    }
     if levels.blind_spots == Some(Level::Allow) {
         verdict.blind_spots.clear();
     }

@@ -1,5 +1,6 @@
 //! What every command does first: find the project, load its rules, read its files.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use super::args::{ColorArg, Sources as Args};
 use super::levels::Levels;
 use super::progress;
 use crate::audit::{AuditOptions, Tests, audit};
-use crate::discover::{Project, Request, Sources};
+use crate::discover::{self, Project, Request, Sources};
 use crate::exceptions::{self, Baseline};
 use crate::finding::Verdict;
 use crate::report::Color;
@@ -48,6 +49,18 @@ impl Run {
             ..AuditOptions::default()
         };
         Ok(Self { root, rules, sources, options })
+    }
+
+    /// The fingerprints of what was found at an earlier revision, under the rules of today.
+    ///
+    /// # Errors
+    /// Where git does not know the revision.
+    pub fn before(&self, revision: &str) -> Result<BTreeSet<String>, UserError> {
+        let sources = discover::revision::at(revision, &self.sources)?;
+        // Old exceptions are of no interest: what was accepted then is not new now.
+        let options = AuditOptions { baseline: None, ..self.options.clone() };
+        let verdict = audit(sources, &self.rules.rules, &options);
+        Ok(verdict.findings.into_iter().map(|finding| finding.fingerprint).collect())
     }
 
     /// Analyses. The rules stay for the reports.

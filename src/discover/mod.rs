@@ -5,6 +5,7 @@ mod modules;
 mod packages;
 mod project;
 mod read;
+pub mod revision;
 mod walk;
 
 use std::path::{Path, PathBuf};
