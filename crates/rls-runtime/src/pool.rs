@@ -233,7 +233,6 @@ impl RlsPoolOptions {
     }
 }
 
-// rls-audit: allow(RLS001, reason = "prepares the session, before any scope")
 async fn greet(connection: &mut PgConnection, wording: Arc<Wording>) -> Result<(), sqlx::Error> {
     let Some(greeting) = &wording.greeting else { return Ok(()) };
     match sqlx::raw_sql(AssertSqlSafe(greeting.as_str())).execute(connection).await {

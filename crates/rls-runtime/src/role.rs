@@ -136,7 +136,6 @@ pub(crate) struct Inspected {
     pub(crate) server_is_local: bool,
 }
 
-// rls-audit: allow(RLS001, reason = "reads the system catalogs only")
 pub(crate) async fn inspect_role(
     connection: &mut PgConnection,
     tenant_setting: &str,

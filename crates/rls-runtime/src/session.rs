@@ -3,8 +3,6 @@
 //! The connection goes back to the pool from `commit` and `rollback` only, after the server has said that nothing of the tenant is left on it.
 //! Every other way out, cancellation and panic among them, closes it, and the server then rolls back.
 
-// rls-audit: allow(RLS001, reason = "opens and settles the scope itself")
-
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -203,6 +201,7 @@ struct Exchange {
     error: Option<sqlx::Error>,
 }
 
+// rls-audit: allow(RLS003, reason = "opens and settles the scope itself")
 async fn exchange(connection: &mut PgConnection, sql: String) -> Exchange {
     let mut received = Exchange { done: 0, last: None, error: None };
     let mut steps = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(sql)));
