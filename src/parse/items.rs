@@ -1,11 +1,13 @@
 //! Items: modules, uses, types, impls, constants. Functions are in `functions.rs`, macros in `macros.rs`.
 
 use proc_macro2::Span as TokenSpan;
-use syn::{Attribute, ImplItem, Item, TraitItem, UseTree, Visibility};
+use syn::{Attribute, Ident, ImplItem, Item, TraitItem, UseTree, Visibility};
 
 use super::lower::{Lower, name};
 use super::{attrs, types};
-use crate::facts::{Const, Field, Impl, Module, Name, Owner, Type, TypeDef, TypeKind, Use};
+use crate::facts::{
+    Block, Const, Expr, ExprKind, Field, Impl, Module, Name, Owner, Stmt, Type, TypeDef, TypeKind, Use,
+};
 use crate::source::Span;
 
 /// What `const` and `static` items have in common.
@@ -285,7 +287,11 @@ impl Lower<'_> {
 
     fn tested_const(&mut self, attributes: &[Attribute], parts: &ConstParts<'_>) {
         let owner = self.owner;
-        let value = self.tested(attrs::is_test(attributes), |lower| parts.value.map(|value| lower.expr(value)));
+        let value = self.tested(attrs::is_test(attributes), |lower| {
+            let value = parts.value.map(|value| lower.expr(value))?;
+            lower.initialiser(parts.ident, &value);
+            Some(value)
+        });
         self.facts.consts.push(Const {
             name: name(parts.ident),
             module: self.module,
@@ -293,6 +299,19 @@ impl Lower<'_> {
             ty: types::ty(parts.ty),
             value,
         });
+    }
+
+    /// What runs to make the value, `LazyLock::new(|| ..)` above all, is code like any other: a function of the same name.
+    fn initialiser(&mut self, ident: &Ident, value: &Expr) {
+        let is_code = matches!(
+            value.kind,
+            ExprKind::Call(..) | ExprKind::Chain(..) | ExprKind::Macro(_) | ExprKind::Block(_) | ExprKind::Closure(_)
+        );
+        if is_code {
+            let mut function = self.bare_function(name(ident), value.span, self.places.span(ident.span()));
+            function.body = Some(Block { stmts: vec![Stmt::Expr(value.clone())] });
+            self.facts.functions.push(function);
+        }
     }
 }
 

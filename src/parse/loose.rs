@@ -15,7 +15,7 @@ use super::macros::{parsed, parsed_by};
 use super::patterns::member;
 use super::recover::{MOST_AROUND, item_tokens};
 use super::types;
-use crate::facts::{Arm, Block, Closure, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Param, Pat, Stmt, Type};
+use crate::facts::{Block, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Pat, Stmt, Type};
 use crate::source::Span;
 
 impl Lower<'_> {
@@ -91,7 +91,7 @@ impl Lower<'_> {
     }
 
     /// Tries to parse, if there is hope and fuel.
-    fn attempt<T>(
+    pub(super) fn attempt<T>(
         &mut self,
         input: ParseStream<'_>,
         from: &mut u32,
@@ -132,7 +132,7 @@ impl Lower<'_> {
         Stmt::Let { pat, ty, init, otherwise }
     }
 
-    fn loose_pat(&mut self, input: ParseStream<'_>) -> Pat {
+    pub(super) fn loose_pat(&mut self, input: ParseStream<'_>) -> Pat {
         match parsed_by(input, syn::Pat::parse_multi_with_leading_vert) {
             Some(pat) => self.pat(&pat),
             None => Pat::Wild,
@@ -140,7 +140,7 @@ impl Lower<'_> {
     }
 
     /// An operand, and with operators behind it their operands, flat.
-    fn manual(&mut self, input: ParseStream<'_>, from: u32) -> Option<Expr> {
+    pub(super) fn manual(&mut self, input: ParseStream<'_>, from: u32) -> Option<Expr> {
         let mut from = from;
         let mut operands = vec![self.operand(input, from)?];
         loop {
@@ -164,7 +164,7 @@ impl Lower<'_> {
         Some(flat(operands))
     }
 
-    fn operand(&mut self, input: ParseStream<'_>, from: u32) -> Option<Expr> {
+    pub(super) fn operand(&mut self, input: ParseStream<'_>, from: u32) -> Option<Expr> {
         let start = self.at(input);
         if input.peek(Token![&]) || input.peek(Token![&&]) {
             step(input);
@@ -216,175 +216,6 @@ impl Lower<'_> {
             return Some(Expr { span, kind: ExprKind::Block(block) });
         }
         self.keyword(input).or_else(|| self.path_root(input))
-    }
-
-    /// Closures, blocks and branches.
-    fn keyword(&mut self, input: ParseStream<'_>) -> Option<Expr> {
-        let start = self.at(input);
-        let modified = modifiers(input);
-        step_by(input, modified.tokens);
-        if input.peek(Token![|]) || input.peek(Token![||]) {
-            return Some(self.loose_closure(input, start, &modified));
-        }
-        if modified.any
-            && let Some((span, block)) = self.loose_block(input)
-        {
-            let kind = if modified.is_async { ExprKind::Async(block) } else { ExprKind::Block(block) };
-            return Some(Expr { span: Span { start, end: span.end }, kind });
-        }
-        let ident = input.cursor().ident().map(|(ident, _)| ident.to_string())?;
-        match ident.as_str() {
-            "if" => Some(self.loose_if(input)),
-            "match" => self.loose_match(input),
-            "while" => {
-                step(input);
-                let cond = self.condition(input);
-                let (span, block) = self.loose_block(input).unwrap_or((cond.span, Block::default()));
-                Some(Expr { span: Span { start, end: span.end }, kind: ExprKind::Loop(Some(Box::new(cond)), block) })
-            }
-            "for" => Some(self.loose_for(input)),
-            "loop" => {
-                step(input);
-                let (span, block) = self.loose_block(input)?;
-                Some(Expr { span: Span { start, end: span.end }, kind: ExprKind::Loop(None, block) })
-            }
-            "return" | "break" | "yield" | "become" | "do" => {
-                step_by(input, if ident == "do" { 2 } else { 1 });
-                let value = self.loose_expr(input, &mut 0).map(Box::new);
-                let end = value.as_ref().map_or(start, |value| value.span.end);
-                let kind = if ident == "break" { ExprKind::Break(value) } else { ExprKind::Return(value) };
-                Some(Expr { span: Span { start, end }, kind })
-            }
-            _ => None,
-        }
-    }
-
-    fn loose_closure(&mut self, input: ParseStream<'_>, start: u32, modified: &Modifiers) -> Expr {
-        let mut params = Vec::new();
-        if parsed::<Token![||]>(input).is_none() {
-            step(input);
-            while !input.is_empty() && !input.peek(Token![|]) && !input.peek(Token![;]) {
-                match parsed_by(input, syn::Pat::parse_single) {
-                    Some(pat) => {
-                        let ty = parsed::<Token![:]>(input).and_then(|_| parsed::<syn::Type>(input));
-                        let ty = ty.map_or(Type::Infer, |ty| types::ty(&ty));
-                        params.push(Param { pat: self.pat(&pat), ty });
-                    }
-                    None => step(input),
-                }
-                parsed::<Token![,]>(input);
-            }
-            parsed::<Token![|]>(input);
-        }
-        if parsed::<Token![->]>(input).is_some() {
-            parsed::<syn::Type>(input);
-        }
-        let empty = Expr { span: Span { start, end: start + 1 }, kind: ExprKind::Other(Vec::new()) };
-        let body = self.loose_expr(input, &mut 0).unwrap_or(empty);
-        let span = Span { start, end: body.span.end };
-        let closure = Closure { params, body, is_async: modified.is_async, is_move: modified.is_move };
-        Expr { span, kind: ExprKind::Closure(Box::new(closure)) }
-    }
-
-    fn loose_if(&mut self, input: ParseStream<'_>) -> Expr {
-        let start = self.at(input);
-        step(input);
-        let cond = self.condition(input);
-        let (mut span, then) = self.loose_block(input).unwrap_or((cond.span, Block::default()));
-        let mut otherwise = None;
-        if parsed::<Token![else]>(input).is_some() {
-            let value = if input.peek(Token![if]) {
-                Some(self.loose_if(input))
-            } else {
-                self.loose_block(input).map(|(span, block)| Expr { span, kind: ExprKind::Block(block) })
-            };
-            span = value.as_ref().map_or(span, |value| value.span);
-            otherwise = value.map(Box::new);
-        }
-        Expr { span: Span { start, end: span.end }, kind: ExprKind::If(Box::new(cond), then, otherwise) }
-    }
-
-    /// What stands between `if`, `while`, `match` or `in` and its block.
-    fn condition(&mut self, input: ParseStream<'_>) -> Expr {
-        let start = self.at(input);
-        if let Some(cond) = self.attempt(input, &mut 0, Syn::parse_without_eager_brace) {
-            return self.expr(&cond);
-        }
-        let mut parts = Vec::new();
-        while !input.is_empty() && !input.peek(token::Brace) && !input.peek(Token![;]) && !input.peek(Token![=>]) {
-            if input.peek(Token![let]) {
-                step(input);
-                let pat = self.loose_pat(input);
-                equals(input);
-                if let Some(value) = self.attempt(input, &mut 0, Syn::parse_without_eager_brace) {
-                    let value = self.expr(&value);
-                    parts.push(Expr { span: value.span, kind: ExprKind::Let(pat, Box::new(value)) });
-                }
-            } else if let Some(part) = self.operand(input, 0) {
-                parts.push(part);
-            } else {
-                step(input);
-            }
-        }
-        match parts.len() {
-            0 => Expr { span: Span { start, end: start }, kind: ExprKind::Other(Vec::new()) },
-            _ => flat(parts),
-        }
-    }
-
-    fn loose_for(&mut self, input: ParseStream<'_>) -> Expr {
-        let start = self.at(input);
-        step(input);
-        let pat = self.loose_pat(input);
-        parsed::<Token![in]>(input);
-        let iter = self.condition(input);
-        let (span, block) = self.loose_block(input).unwrap_or((iter.span, Block::default()));
-        Expr { span: Span { start, end: span.end }, kind: ExprKind::For(pat, Box::new(iter), block) }
-    }
-
-    fn loose_match(&mut self, input: ParseStream<'_>) -> Option<Expr> {
-        let start = self.at(input);
-        step(input);
-        let scrutinee = Box::new(self.condition(input));
-        let (span, content) = braces(input).ok()?;
-        let arms = self.loose_arms(&content);
-        Some(Expr { span: Span { start, end: self.delimited(span).end }, kind: ExprKind::Match(scrutinee, arms) })
-    }
-
-    fn loose_arms(&mut self, input: ParseStream<'_>) -> Vec<Arm> {
-        let mut arms = Vec::new();
-        while !input.is_empty() {
-            parsed_by(input, Attribute::parse_outer);
-            self.guards.clear();
-            let pat = self.loose_pat(input);
-            let guard = match parsed::<Token![if]>(input) {
-                Some(_) => Some(self.condition(input)),
-                None => self.take_guards(),
-            };
-            while !input.is_empty() && !input.peek(Token![=>]) && !input.peek(Token![;]) {
-                step(input);
-            }
-            parsed::<Token![=>]>(input);
-            if let Some(body) = self.arm_body(input) {
-                self.anchor(body.span);
-                arms.push(Arm { pat, guard, body });
-            }
-            while !input.is_empty() && parsed::<Token![,]>(input).is_none() && !starts_arm(input) {
-                step(input);
-            }
-        }
-        arms
-    }
-
-    /// The body of an arm: a block ends it, whatever follows.
-    pub(super) fn arm_body(&mut self, input: ParseStream<'_>) -> Option<Expr> {
-        match self.attempt(input, &mut 0, Syn::parse_with_earlier_boundary_rule) {
-            Some(body) => Some(self.expr(&body)),
-            None if input.peek(token::Brace) => {
-                self.loose_block(input).map(|(span, block)| Expr { span, kind: ExprKind::Block(block) })
-            }
-            None => self.manual(input, 0),
-        }
     }
 
     /// A path, with a macro's or a call's arguments or a literal's fields behind it.
@@ -520,7 +351,7 @@ impl Lower<'_> {
     }
 
     /// A block in braces, statement by statement.
-    fn loose_block(&mut self, input: ParseStream<'_>) -> Option<(Span, Block)> {
+    pub(super) fn loose_block(&mut self, input: ParseStream<'_>) -> Option<(Span, Block)> {
         let (span, content) = braces(input).ok()?;
         let stmts = self.stmts_in(&content);
         Some((self.delimited(span), Block { stmts }))
@@ -530,50 +361,9 @@ impl Lower<'_> {
         self.places.start(input.span())
     }
 
-    fn delimited(&self, span: DelimSpan) -> Span {
+    pub(super) fn delimited(&self, span: DelimSpan) -> Span {
         Span { start: self.places.start(span.open()), end: self.places.end(span.close()) }
     }
-}
-
-/// The words before a closure or a block.
-struct Modifiers {
-    any: bool,
-    is_async: bool,
-    is_move: bool,
-    /// How many tokens they are; none if no closure, block or loop follows.
-    tokens: usize,
-}
-
-/// Looks at the words and the label before a closure, block or loop, without taking them.
-fn modifiers(input: ParseStream<'_>) -> Modifiers {
-    let mut found = Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
-    let mut cursor = input.cursor();
-    loop {
-        if let Some((_, next)) = cursor.lifetime() {
-            let Some((_, next)) = next.punct().filter(|(punct, _)| punct.as_char() == ':') else { break };
-            found.tokens += 2;
-            cursor = next;
-        } else if let Some((ident, next)) = cursor.ident() {
-            match ident.to_string().as_str() {
-                "async" => found.is_async = true,
-                "move" => found.is_move = true,
-                "unsafe" | "const" | "try" | "gen" | "static" | "use" => {}
-                _ => break,
-            }
-            found.tokens += 1;
-            cursor = next;
-        } else {
-            break;
-        }
-        found.any = true;
-    }
-    let is_closure = cursor.punct().is_some_and(|(punct, _)| punct.as_char() == '|');
-    let is_block = cursor.group(proc_macro2::Delimiter::Brace).is_some();
-    let is_loop = cursor.ident().is_some_and(|(ident, _)| ident == "loop" || ident == "while" || ident == "for");
-    if !is_closure && !is_block && !is_loop {
-        return Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
-    }
-    found
 }
 
 /// Takes a `=` that is not the beginning of another operator.
@@ -624,13 +414,8 @@ fn starts_item(input: ParseStream<'_>) -> bool {
     }
 }
 
-/// Whether a new arm may start here without a comma before it.
-fn starts_arm(input: ParseStream<'_>) -> bool {
-    input.peek(Token![|]) || input.peek(Token![_]) || input.peek(Ident::peek_any) || input.peek(Lit)
-}
-
 /// Several expressions as one.
-fn flat(mut parts: Vec<Expr>) -> Expr {
+pub(super) fn flat(mut parts: Vec<Expr>) -> Expr {
     if parts.len() == 1 {
         return parts.remove(0);
     }
@@ -651,7 +436,7 @@ pub(super) fn step(input: ParseStream<'_>) {
     step_by(input, 1);
 }
 
-fn step_by(input: ParseStream<'_>, count: usize) {
+pub(super) fn step_by(input: ParseStream<'_>, count: usize) {
     for _ in 0..count {
         parsed::<TokenTree>(input);
     }
@@ -669,7 +454,7 @@ fn brackets<'a>(input: &ParseBuffer<'a>) -> syn::Result<(DelimSpan, ParseBuffer<
     Ok((token.span, content))
 }
 
-fn braces<'a>(input: &ParseBuffer<'a>) -> syn::Result<(DelimSpan, ParseBuffer<'a>)> {
+pub(super) fn braces<'a>(input: &ParseBuffer<'a>) -> syn::Result<(DelimSpan, ParseBuffer<'a>)> {
     let content;
     let token = syn::braced!(content in input);
     Ok((token.span, content))

@@ -9,6 +9,7 @@ mod directives;
 mod exprs;
 mod functions;
 mod items;
+mod keywords;
 mod lex;
 mod loose;
 mod lower;

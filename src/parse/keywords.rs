@@ -1,0 +1,232 @@
+//! What starts with a keyword and does not parse: closures, branches, loops and matches, as far as they go.
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr as Syn, Lit, Token, token};
+
+use super::loose::{braces, equals, flat, step, step_by};
+use super::lower::Lower;
+use super::macros::{parsed, parsed_by};
+use super::types;
+use crate::facts::{Arm, Block, Closure, Expr, ExprKind, Param, Type};
+use crate::source::Span;
+
+impl Lower<'_> {
+    /// Closures, blocks and branches.
+    pub(super) fn keyword(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        let start = self.at(input);
+        let modified = modifiers(input);
+        step_by(input, modified.tokens);
+        if input.peek(Token![|]) || input.peek(Token![||]) {
+            return Some(self.loose_closure(input, start, &modified));
+        }
+        if modified.any
+            && let Some((span, block)) = self.loose_block(input)
+        {
+            let kind = if modified.is_async { ExprKind::Async(block) } else { ExprKind::Block(block) };
+            return Some(Expr { span: Span { start, end: span.end }, kind });
+        }
+        let ident = input.cursor().ident().map(|(ident, _)| ident.to_string())?;
+        match ident.as_str() {
+            "if" => Some(self.loose_if(input)),
+            "match" => self.loose_match(input),
+            "while" => {
+                step(input);
+                let cond = self.condition(input);
+                let (span, block) = self.loose_block(input).unwrap_or((cond.span, Block::default()));
+                Some(Expr { span: Span { start, end: span.end }, kind: ExprKind::Loop(Some(Box::new(cond)), block) })
+            }
+            "for" => Some(self.loose_for(input)),
+            "loop" => {
+                step(input);
+                let (span, block) = self.loose_block(input)?;
+                Some(Expr { span: Span { start, end: span.end }, kind: ExprKind::Loop(None, block) })
+            }
+            "return" | "break" | "yield" | "become" | "do" => {
+                step_by(input, if ident == "do" { 2 } else { 1 });
+                let value = self.loose_expr(input, &mut 0).map(Box::new);
+                let end = value.as_ref().map_or(start, |value| value.span.end);
+                let kind = if ident == "break" { ExprKind::Break(value) } else { ExprKind::Return(value) };
+                Some(Expr { span: Span { start, end }, kind })
+            }
+            _ => None,
+        }
+    }
+
+    fn loose_closure(&mut self, input: ParseStream<'_>, start: u32, modified: &Modifiers) -> Expr {
+        let mut params = Vec::new();
+        if parsed::<Token![||]>(input).is_none() {
+            step(input);
+            while !input.is_empty() && !input.peek(Token![|]) && !input.peek(Token![;]) {
+                match parsed_by(input, syn::Pat::parse_single) {
+                    Some(pat) => {
+                        let ty = parsed::<Token![:]>(input).and_then(|_| parsed::<syn::Type>(input));
+                        let ty = ty.map_or(Type::Infer, |ty| types::ty(&ty));
+                        params.push(Param { pat: self.pat(&pat), ty });
+                    }
+                    None => step(input),
+                }
+                parsed::<Token![,]>(input);
+            }
+            parsed::<Token![|]>(input);
+        }
+        if parsed::<Token![->]>(input).is_some() {
+            parsed::<syn::Type>(input);
+        }
+        let empty = Expr { span: Span { start, end: start + 1 }, kind: ExprKind::Other(Vec::new()) };
+        let body = self.loose_expr(input, &mut 0).unwrap_or(empty);
+        let span = Span { start, end: body.span.end };
+        let closure = Closure { params, body, is_async: modified.is_async, is_move: modified.is_move };
+        Expr { span, kind: ExprKind::Closure(Box::new(closure)) }
+    }
+
+    fn loose_if(&mut self, input: ParseStream<'_>) -> Expr {
+        let start = self.at(input);
+        step(input);
+        let cond = self.condition(input);
+        let (mut span, then) = self.loose_block(input).unwrap_or((cond.span, Block::default()));
+        let mut otherwise = None;
+        if parsed::<Token![else]>(input).is_some() {
+            let value = if input.peek(Token![if]) {
+                Some(self.loose_if(input))
+            } else {
+                self.loose_block(input).map(|(span, block)| Expr { span, kind: ExprKind::Block(block) })
+            };
+            span = value.as_ref().map_or(span, |value| value.span);
+            otherwise = value.map(Box::new);
+        }
+        Expr { span: Span { start, end: span.end }, kind: ExprKind::If(Box::new(cond), then, otherwise) }
+    }
+
+    /// What stands between `if`, `while`, `match` or `in` and its block.
+    fn condition(&mut self, input: ParseStream<'_>) -> Expr {
+        let start = self.at(input);
+        if let Some(cond) = self.attempt(input, &mut 0, Syn::parse_without_eager_brace) {
+            return self.expr(&cond);
+        }
+        let mut parts = Vec::new();
+        while !input.is_empty() && !input.peek(token::Brace) && !input.peek(Token![;]) && !input.peek(Token![=>]) {
+            if input.peek(Token![let]) {
+                step(input);
+                let pat = self.loose_pat(input);
+                equals(input);
+                if let Some(value) = self.attempt(input, &mut 0, Syn::parse_without_eager_brace) {
+                    let value = self.expr(&value);
+                    parts.push(Expr { span: value.span, kind: ExprKind::Let(pat, Box::new(value)) });
+                }
+            } else if let Some(part) = self.operand(input, 0) {
+                parts.push(part);
+            } else {
+                step(input);
+            }
+        }
+        match parts.len() {
+            0 => Expr { span: Span { start, end: start }, kind: ExprKind::Other(Vec::new()) },
+            _ => flat(parts),
+        }
+    }
+
+    fn loose_for(&mut self, input: ParseStream<'_>) -> Expr {
+        let start = self.at(input);
+        step(input);
+        // `for await` of stream macros.
+        parsed::<Token![await]>(input);
+        let pat = self.loose_pat(input);
+        parsed::<Token![in]>(input);
+        let iter = self.condition(input);
+        let (span, block) = self.loose_block(input).unwrap_or((iter.span, Block::default()));
+        Expr { span: Span { start, end: span.end }, kind: ExprKind::For(pat, Box::new(iter), block) }
+    }
+
+    fn loose_match(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        let start = self.at(input);
+        step(input);
+        let scrutinee = Box::new(self.condition(input));
+        let (span, content) = braces(input).ok()?;
+        let arms = self.loose_arms(&content);
+        Some(Expr { span: Span { start, end: self.delimited(span).end }, kind: ExprKind::Match(scrutinee, arms) })
+    }
+
+    fn loose_arms(&mut self, input: ParseStream<'_>) -> Vec<Arm> {
+        let mut arms = Vec::new();
+        while !input.is_empty() {
+            parsed_by(input, Attribute::parse_outer);
+            self.guards.clear();
+            let pat = self.loose_pat(input);
+            let guard = match parsed::<Token![if]>(input) {
+                Some(_) => Some(self.condition(input)),
+                None => self.take_guards(),
+            };
+            while !input.is_empty() && !input.peek(Token![=>]) && !input.peek(Token![;]) {
+                step(input);
+            }
+            parsed::<Token![=>]>(input);
+            if let Some(body) = self.arm_body(input) {
+                self.anchor(body.span);
+                arms.push(Arm { pat, guard, body });
+            }
+            while !input.is_empty() && parsed::<Token![,]>(input).is_none() && !starts_arm(input) {
+                step(input);
+            }
+        }
+        arms
+    }
+
+    /// The body of an arm: a block ends it, whatever follows.
+    pub(super) fn arm_body(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        match self.attempt(input, &mut 0, Syn::parse_with_earlier_boundary_rule) {
+            Some(body) => Some(self.expr(&body)),
+            None if input.peek(token::Brace) => {
+                self.loose_block(input).map(|(span, block)| Expr { span, kind: ExprKind::Block(block) })
+            }
+            None => self.manual(input, 0),
+        }
+    }
+}
+
+/// The words before a closure or a block.
+struct Modifiers {
+    any: bool,
+    is_async: bool,
+    is_move: bool,
+    /// How many tokens they are; none if no closure, block or loop follows.
+    tokens: usize,
+}
+
+/// Looks at the words and the label before a closure, block or loop, without taking them.
+fn modifiers(input: ParseStream<'_>) -> Modifiers {
+    let mut found = Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
+    let mut cursor = input.cursor();
+    loop {
+        if let Some((_, next)) = cursor.lifetime() {
+            let Some((_, next)) = next.punct().filter(|(punct, _)| punct.as_char() == ':') else { break };
+            found.tokens += 2;
+            cursor = next;
+        } else if let Some((ident, next)) = cursor.ident() {
+            match ident.to_string().as_str() {
+                "async" => found.is_async = true,
+                "move" => found.is_move = true,
+                "unsafe" | "const" | "try" | "gen" | "static" | "use" => {}
+                _ => break,
+            }
+            found.tokens += 1;
+            cursor = next;
+        } else {
+            break;
+        }
+        found.any = true;
+    }
+    let is_closure = cursor.punct().is_some_and(|(punct, _)| punct.as_char() == '|');
+    let is_block = cursor.group(proc_macro2::Delimiter::Brace).is_some();
+    let is_loop = cursor.ident().is_some_and(|(ident, _)| ident == "loop" || ident == "while" || ident == "for");
+    if !is_closure && !is_block && !is_loop {
+        return Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
+    }
+    found
+}
+
+/// Whether a new arm may start here without a comma before it.
+fn starts_arm(input: ParseStream<'_>) -> bool {
+    input.peek(Token![|]) || input.peek(Token![_]) || input.peek(Ident::peek_any) || input.peek(Lit)
+}
