@@ -511,7 +511,8 @@ fn git(folder: &TempDir, args: &[&str]) {
 
 fn under_git() -> TempDir {
     let lib = "mod helper;\nmod nightly;\nmod old;\n";
-    let files = [("src/lib.rs", lib), ("src/helper.rs", HELPER), ("src/nightly.rs", SCOPED_CALLER), ("src/old.rs", GAP)];
+    let files =
+        [("src/lib.rs", lib), ("src/helper.rs", HELPER), ("src/nightly.rs", SCOPED_CALLER), ("src/old.rs", GAP)];
     let folder = project(&[&[("Cargo.toml", PACKAGE)], &files[..]].concat());
     git(&folder, &["init", "-q"]);
     git(&folder, &["add", "-A"]);

@@ -384,9 +384,13 @@ impl<'a> Reader<'_, 'a> {
         if known(&self.all.rules.scope.tenant_settings) || known(&self.all.options.policy_settings) {
             return true;
         }
-        let Some((_, last)) = name.split_once('.') else { return false };
-        let last = last.to_ascii_lowercase();
-        name.contains("{}") || last.split(['_', '.']).any(|word| TENANT_WORDS.contains(&word))
+        let name = name.to_ascii_lowercase();
+        let Some((prefix, last)) = name.split_once('.') else { return false };
+        let is_for_policies = |part: &str| part.contains("row_level") || part.split('_').any(|word| word == "rls");
+        name.contains("{}")
+            || is_for_policies(prefix)
+            || is_for_policies(last)
+            || last.split(['_', '.']).any(|word| TENANT_WORDS.contains(&word))
     }
 
     /// Remembers a function of the run that is a scope function, for `init`.
