@@ -1,18 +1,17 @@
 //! Sources in, Verdict out: the whole run, one call per stage. The command line, the editor and the tests all call this.
 
-use rayon::prelude::*;
-
 use crate::clock::Clock;
 use crate::discover::Sources;
 pub use crate::discover::Tests;
 use crate::entities::name_tables;
 use crate::exceptions::{self, Allow, Baseline, allows};
 use crate::exempt::exempt;
-use crate::facts::FileFacts;
+use crate::facts::{FileFacts, Name};
 use crate::finding::{BlindSpot, Finding, Level, Mode, Stats, Verdict};
-use crate::index::{Index, RuleBook};
+use crate::index::Index;
 use crate::judge::{judge, judge_schema, schema_blind_spots};
-use crate::prefilter::{Carriers, Matcher};
+pub use crate::prefilter::Parsing;
+use crate::prefilter::Reading;
 use crate::resolve;
 use crate::rules::{Rules, RulesFile};
 use crate::schema::{Schema, SchemaInUse};
@@ -40,16 +39,6 @@ pub struct AuditOptions {
     pub parsing: Parsing,
 }
 
-/// Which files are parsed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Parsing {
-    /// Those that can matter.
-    #[default]
-    Prefiltered,
-    /// All of them. The report is the same; tests prove it.
-    Everything,
-}
-
 /// Audits what was read. Never fails: what cannot be analysed is a blind spot of the verdict.
 #[must_use]
 pub fn audit(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
@@ -64,31 +53,33 @@ pub fn audit(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict
 fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     let Sources { files, sql, mut blind_spots, coverage, stages, .. } = sources;
     let mut clock = Clock::after(stages);
-    let facts = parsed(&files, rules, options.parsing, &mut clock);
-    let mut stats = Stats {
-        files: files.len(),
-        parsed: facts.iter().filter(|facts| !facts.modules.is_empty()).count(),
-        lines: files.iter().map(|file| file.line_count() as usize).sum(),
-        bytes: files.iter().map(|file| file.text.len()).sum(),
-        stages: Vec::new(),
-    };
-    blind_spots.extend(files.iter().zip(&facts).flat_map(|(file, facts)| blind(file, facts)));
     let includes = sql.iter().map(|file| (file.path.clone(), file.text.clone())).collect();
     let rust_files = files.len();
     let mut files: Vec<SourceFile> = files.into_iter().chain(sql).collect();
-    let schema = Schema::read(&files, &facts, &rules.tables);
-    blind_spots.extend(schema_blind_spots(&schema, &files));
-    blind_spots.sort();
+    let mut reading = Reading::new(&files[..rust_files], rules, options.parsing, &mut clock);
+    let schema = Schema::read(&files, &reading.facts, &rules.tables);
     clock.lap("schema");
-    let index = Index::new(&files[..rust_files], &facts, rules);
-    clock.lap("index");
     let resolve_options = resolve::Options {
         with_tests: options.tests == Tests::In,
         policy_settings: schema.tenant_settings.keys().cloned().collect(),
         includes,
     };
-    let mut program = resolve::resolve(&index, rules, &resolve_options);
-    drop(index);
+    // Paths lead from entry points, which may lie in files that name nothing of the rules.
+    let mut program = loop {
+        let index = Index::new(&files[..rust_files], &reading.facts, rules);
+        clock.lap("index");
+        let program = resolve::resolve(&index, rules, &resolve_options);
+        clock.lap("resolve");
+        let led_from: Vec<Name> = program.led_from.iter().cloned().collect();
+        if !reading.add(&led_from, &mut clock) {
+            break program;
+        }
+    };
+    let facts = reading.finish();
+    let mut stats = stats(&files[..rust_files], &facts);
+    blind_spots.extend(files.iter().zip(&facts).flat_map(|(file, facts)| blind(file, facts)));
+    blind_spots.extend(schema_blind_spots(&schema, &files));
+    blind_spots.sort();
     name_tables(&mut program, &files);
     exempt(&mut program, &schema, &rules.tables, &files);
     if options.mode == Mode::Lexical {
@@ -118,6 +109,16 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     Verdict { files, program, schema, findings, blind_spots, stats, mode: options.mode }
 }
 
+fn stats(files: &[SourceFile], facts: &[FileFacts]) -> Stats {
+    Stats {
+        files: files.len(),
+        parsed: facts.iter().filter(|facts| !facts.modules.is_empty()).count(),
+        lines: files.iter().map(|file| file.line_count() as usize).sum(),
+        bytes: files.iter().map(|file| file.text.len()).sum(),
+        stages: Vec::new(),
+    }
+}
+
 /// Settles the status of every finding, and adds what is wrong with the exceptions themselves.
 fn except(findings: &mut Vec<Finding>, files: &mut Vec<SourceFile>, sources: exceptions::Sources<'_>) {
     let exceptions = exceptions::apply(findings, files, sources);
@@ -126,38 +127,6 @@ fn except(findings: &mut Vec<Finding>, files: &mut Vec<SourceFile>, sources: exc
     findings.extend(own);
     let path = |finding: &Finding| &files[finding.place.file as usize].path;
     findings.sort_by(|a, b| (path(a), a.place, a.code).cmp(&(path(b), b.place, b.code)));
-}
-
-/// The facts of every file; files that cannot matter have none.
-fn parsed(files: &[SourceFile], rules: &Rules, parsing: Parsing, clock: &mut Clock) -> Vec<FileFacts> {
-    let mut facts: Vec<Option<FileFacts>> = vec![None; files.len()];
-    let mut carriers = Carriers::new(&RuleBook::new(rules).identifiers());
-    let mut matcher = carriers.matcher();
-    loop {
-        let matters = |text: &str| parsing == Parsing::Everything || matcher.matches(text);
-        let chosen: Vec<usize> =
-            (0..files.len()).into_par_iter().filter(|at| facts[*at].is_none() && matters(&files[*at].text)).collect();
-        clock.lap("prefilter");
-        let new: Vec<(usize, FileFacts)> = chosen.into_par_iter().map(|at| (at, parse(&files[at]))).collect();
-        if new.is_empty() {
-            break;
-        }
-        for (at, file) in new {
-            facts[at] = Some(file);
-        }
-        clock.lap("parse");
-        let names = carriers.grow(facts.iter().flatten());
-        if names.is_empty() {
-            break;
-        }
-        matcher = Matcher::new(names.iter().map(crate::facts::Name::as_str));
-    }
-    clock.lap("prefilter");
-    facts.into_iter().map(Option::unwrap_or_default).collect()
-}
-
-fn parse(file: &SourceFile) -> FileFacts {
-    crate::parse::parse(&file.text, file.target.is_test)
 }
 
 fn blind<'f>(file: &'f SourceFile, facts: &'f FileFacts) -> impl Iterator<Item = BlindSpot> + 'f {

@@ -15,6 +15,12 @@ use crate::source::SourceFile;
 pub use matching::{PathPattern, RuleBook};
 pub use types::{Context, HandleTy, Ty};
 
+/// Names of methods that too many types have to guess whose they are.
+pub const COMMON_METHODS: [&str; 24] = [
+    "new", "get", "set", "insert", "push", "len", "iter", "next", "clone", "into", "from", "build", "send", "run",
+    "call", "start", "stop", "map", "read", "write", "load", "save", "find", "execute",
+];
+
 /// A function of the run.
 pub type FnId = u32;
 /// A type or trait of the run.

@@ -3,13 +3,7 @@
 use super::Reader;
 use super::value::Val;
 use crate::facts::TypeKind;
-use crate::index::{FnId, OwnerInfo, Ty};
-
-/// Names that too many types have to guess whose they are.
-const COMMON: [&str; 24] = [
-    "new", "get", "set", "insert", "push", "len", "iter", "next", "clone", "into", "from", "build", "send", "run",
-    "call", "start", "stop", "map", "read", "write", "load", "save", "find", "execute",
-];
+use crate::index::{COMMON_METHODS, FnId, OwnerInfo, Ty};
 
 impl<'a> Reader<'_, 'a> {
     /// The functions that `receiver.name(..)` may reach.
@@ -62,7 +56,7 @@ impl<'a> Reader<'_, 'a> {
 
     /// Where the receiver's type is foreign or unknown: the only method of that name, if it takes as many arguments.
     fn only_method(&self, name: &str, count: usize) -> Vec<FnId> {
-        if COMMON.contains(&name) {
+        if COMMON_METHODS.contains(&name) {
             return Vec::new();
         }
         let index = self.all.index;

@@ -1,13 +1,14 @@
 //! What depends on callers: a parameter is bound as every call binds it, a field as every construction does.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::value::Bind;
 use super::{Draft, Handed, Node, Resolver};
-use crate::index::{FnId, Index};
+use crate::facts::Name;
+use crate::index::{COMMON_METHODS, FnId, Index, OwnerInfo, Ty};
 use crate::program::{Cover, Place, Program, Scope, ScopeKind, Step};
 use crate::rules::HandleKind;
 
@@ -28,13 +29,20 @@ struct Settler<'r, 'a> {
     resolver: &'r Resolver<'a>,
     known: FxHashMap<Node, Outcome>,
     is_open: FxHashSet<Node>,
+    led_from: BTreeSet<Name>,
 }
 
 /// Settles every statement and puts the program together.
 pub(super) fn settle(mut resolver: Resolver<'_>) -> Program {
     let drafts = std::mem::take(&mut resolver.drafts);
-    let mut settler = Settler { resolver: &resolver, known: FxHashMap::default(), is_open: FxHashSet::default() };
+    let mut settler = Settler {
+        resolver: &resolver,
+        known: FxHashMap::default(),
+        is_open: FxHashSet::default(),
+        led_from: BTreeSet::new(),
+    };
     let statements = drafts.into_values().map(|draft| settler.settled(draft)).collect();
+    let led_from = settler.led_from;
     let mut events = std::mem::take(&mut resolver.events);
     events.sort_by(|left, right| (left.place, order(&left.kind)).cmp(&(right.place, order(&right.kind))));
     events.dedup_by(|left, right| left.place == right.place && left.kind == right.kind);
@@ -43,6 +51,7 @@ pub(super) fn settle(mut resolver: Resolver<'_>) -> Program {
         events,
         inferred: std::mem::take(&mut resolver.inferred).into_iter().collect(),
         used_rules: std::mem::take(&mut resolver.used_rules),
+        led_from,
     }
 }
 
@@ -63,7 +72,7 @@ impl Settler<'_, '_> {
                 statement.cover = Cover::Scoped(Scope { kind, place, name });
             }
             Outcome::Unscoped(path) => {
-                let mut path = self.from_entry(path);
+                let mut path = self.with_lead(path);
                 path.push(Step { function: statement.function.clone(), place: statement.place });
                 statement.trace.push(format!("settled: {name} is reached without a scope, in {} steps", path.len()));
                 statement.cover = Cover::Path(path);
@@ -137,13 +146,14 @@ impl Settler<'_, '_> {
     }
 
     /// The path, led by the shortest way from an entry point to its first step.
-    fn from_entry(&self, path: Vec<Step>) -> Vec<Step> {
+    fn with_lead(&mut self, path: Vec<Step>) -> Vec<Step> {
         let Some(first) = path.first() else { return path };
         let Some(start) = self.function_at(first) else { return path };
         let mut came_from: FxHashMap<FnId, (FnId, Place)> = FxHashMap::default();
         let mut queue = VecDeque::from([start]);
         let mut entry = start;
         while let Some(function) = queue.pop_front() {
+            self.led_from.extend(called_by(self.resolver.index, function));
             let callers = self.resolver.callers.get(&function).map_or(&[][..], Vec::as_slice);
             if callers.is_empty() || self.is_entry(function) {
                 entry = function;
@@ -193,6 +203,21 @@ impl Settler<'_, '_> {
 /// A connection in a field that is filled outside the run: nobody who reads the code would take it for a scope.
 fn is_lone_connection(node: &Node, statement: &crate::program::Statement) -> bool {
     matches!(node, Node::Field(..)) && statement.handle_kind == Some(HandleKind::Connection)
+}
+
+/// The names that a file must contain that calls the function: its own, unless it is a method of a common name, or its type's.
+fn called_by(index: &Index<'_>, id: FnId) -> Vec<Name> {
+    let name = index.function(id).name.clone();
+    let owner = match index.owner(id) {
+        OwnerInfo::Impl(block) => match &index.impls[block as usize].self_ty {
+            Ty::Adt(ty, _) => Some(index.type_def(*ty).name.clone()),
+            _ => None,
+        },
+        OwnerInfo::Trait(ty) => Some(index.type_def(ty).name.clone()),
+        OwnerInfo::Free | OwnerInfo::Macro => None,
+    };
+    let is_common = owner.is_some() && COMMON_METHODS.contains(&name.as_str());
+    owner.into_iter().chain((!is_common).then_some(name)).collect()
 }
 
 fn node_name(index: &Index<'_>, node: &Node) -> String {

@@ -1,43 +1,9 @@
-//! Texts and facts in, the files that can matter out: most files of most trees never reach the parser.
-//!
-//! A file matters if it contains an identifier of the active rules, or the name of something that carries a handle:
-//! a type with a handle in a field, a function with one in its signature, a macro defined beside them.
-//! Such names are only known once their files are parsed, so the search goes round by round until no name is new.
+//! Facts in, names out: what carries a handle.
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use rustc_hash::FxHashSet;
 
-use crate::facts::{FileFacts, Function, Generic, Name, Owner, Type, TypeKind};
-
-/// What makes a file matter whatever the rules say: re-exports, which names are found through, and our own comments.
-const ALWAYS: [&str; 4] = ["pub use", "pub(crate) use", "pub(super) use", "rls-audit"];
-
-/// Names to look for in texts, as whole words.
-pub struct Matcher {
-    automaton: Option<AhoCorasick>,
-}
-
-impl Matcher {
-    /// A matcher of these names.
-    #[must_use]
-    pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
-        // Too many or too long names would be a fault of ours, not of the user: then every file matters.
-        Self { automaton: AhoCorasick::builder().match_kind(MatchKind::Standard).build(names).ok() }
-    }
-
-    /// Whether one of the names occurs in a text as a whole word.
-    #[must_use]
-    pub fn matches(&self, text: &str) -> bool {
-        let Some(automaton) = &self.automaton else { return true };
-        let bytes = text.as_bytes();
-        let is_word =
-            |at: Option<&u8>| at.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
-        automaton.find_overlapping_iter(bytes).any(|found| {
-            let before = found.start().checked_sub(1).and_then(|at| bytes.get(at));
-            !is_word(before) && !is_word(bytes.get(found.end()))
-        })
-    }
-}
+use super::matcher::{ALWAYS, Matcher};
+use crate::facts::{FileFacts, Function, Generic, Name, Owner, Pat, Type, TypeKind};
 
 /// The names that matter so far.
 #[derive(Debug, Default)]
@@ -56,6 +22,16 @@ impl Carriers {
     #[must_use]
     pub fn matcher(&self) -> Matcher {
         Matcher::new(self.names.iter().map(Name::as_str).chain(ALWAYS))
+    }
+
+    /// Adds a name; whether it is new.
+    pub fn insert(&mut self, name: &Name) -> bool {
+        self.names.insert(name.clone())
+    }
+
+    /// Whether one of the names is among these words.
+    pub fn any_of<'t>(&self, mut words: impl Iterator<Item = &'t str>) -> bool {
+        words.any(|word| self.names.contains(word))
     }
 
     /// Adds the names that these facts show to carry handles, until none is new. Returns the new ones.
@@ -95,6 +71,11 @@ impl Carriers {
                 self.add(&name.clone(), added);
             }
         }
+        for item in &file.consts {
+            if self.mentions(&item.ty) {
+                self.add(&item.name, added);
+            }
+        }
         for function in &file.functions {
             if self.is_carrier(file, function) {
                 self.add(&function.name, added);
@@ -109,10 +90,8 @@ impl Carriers {
         let in_signature = function.params.iter().any(|param| self.mentions(&param.ty))
             || self.mentions(&function.output)
             || self.bounds_mention(&function.generics);
-        let has_receiver = function
-            .params
-            .first()
-            .is_some_and(|param| matches!(&param.pat, crate::facts::Pat::Ident(name, _) if name == "self"));
+        let has_receiver =
+            function.params.first().is_some_and(|param| matches!(&param.pat, Pat::Ident(name, _) if name == "self"));
         match function.owner {
             // `Type::new(pool)` is only ever called where the type is named.
             Owner::Impl(block) if in_signature && !has_receiver => {
@@ -147,19 +126,5 @@ impl Carriers {
                 }) || path.self_type.as_ref().is_some_and(|ty| self.mentions(ty))
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Matcher;
-
-    #[test]
-    fn names_match_as_whole_words_only() {
-        let matcher = Matcher::new(["sqlx", "PgPool", "Pool"]);
-        assert!(matcher.matches("use sqlx::query;"));
-        assert!(matcher.matches("PgPool"));
-        assert!(!matcher.matches("sqlx_like MyPgPoolish r_sqlx"));
-        assert!(matcher.matches("a Pool."));
     }
 }
