@@ -215,7 +215,7 @@ fn open_gaps(gaps: &[Gap]) -> Option<String> {
 
 fn state(used: &SchemaInUse<'_>, table: &Table, gaps: &[Gap]) -> State {
     let mut reasons: Vec<String> = open_gaps(gaps).into_iter().collect();
-    if !table.policies.iter().any(|policy| policy.permissive) {
+    if !table.lets_rows_through() {
         reasons.push("no policy lets any row through".to_owned());
     } else {
         let uncovered: Vec<&str> = used.uncovered(table).into_iter().map(RowCommand::word).collect();

@@ -39,7 +39,7 @@ fn lacks(used: &SchemaInUse<'_>, table: &Table) -> Vec<String> {
     if table.forced.is_none() {
         lacks.push("its row-level security is not forced".to_owned());
     }
-    if !table.policies.iter().any(|policy| policy.permissive) {
+    if !table.lets_rows_through() {
         lacks.push("no policy lets any row through".to_owned());
     } else {
         let uncovered: Vec<&str> = used.uncovered(table).into_iter().map(RowCommand::word).collect();

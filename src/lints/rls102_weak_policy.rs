@@ -30,45 +30,35 @@ fn judge(lint: &Lint, used: &SchemaInUse<'_>, table: &Table, policy: &Policy) ->
         Weakness::MissingTenantMatches => "true without a tenant".to_owned(),
     };
     let words = Words { message, label, help: help(used, table) };
-    let related = weak.condition.map(|condition| (condition.place, "this condition".to_owned()));
-    Some(Finding {
-        related: related.into_iter().collect(),
-        tables: vec![on.to_string()],
-        ..at(lint, policy.place, "", words)
-    })
+    let related = vec![(weak.condition.place, "this condition".to_owned())];
+    Some(Finding { related, tables: vec![on.to_string()], ..at(lint, policy.place, "", words) })
 }
 
 struct Weak<'a> {
     weakness: Weakness,
-    condition: Option<&'a Condition>,
+    condition: &'a Condition,
     /// The condition on new rows is the weak one.
     writes: bool,
 }
 
-/// What is weak about a policy for one command. A condition that is missing is always true, but `USING` stands in for `WITH CHECK`.
+/// What is weak about a policy for one command. A condition that is not written lets nothing through.
 fn weak_part<'a>(used: &SchemaInUse<'_>, policy: &'a Policy, command: RowCommand) -> Option<Weak<'a>> {
-    let reads = command != RowCommand::Insert;
-    let writes = matches!(command, RowCommand::Insert | RowCommand::Update);
-    let on_rows = reads.then_some((policy.using.as_ref(), false));
-    let on_new_rows = writes.then_some((policy.check.as_ref().or(policy.using.as_ref()), true));
+    let on_rows = policy.on_rows(command).map(|condition| (condition, false));
+    let on_new_rows = policy.on_new_rows(command).map(|condition| (condition, true));
     on_rows.into_iter().chain(on_new_rows).find_map(|(condition, writes)| {
-        let weakness = condition_weakness(used, condition)?;
+        // One that cannot be read is a blind spot, not a finding.
+        let weakness = weakness(&condition.text, used.schema).ok().flatten()?;
         Some(Weak { weakness, condition, writes })
     })
-}
-
-/// A condition that cannot be read is a blind spot, not a finding.
-fn condition_weakness(used: &SchemaInUse<'_>, condition: Option<&Condition>) -> Option<Weakness> {
-    match condition {
-        None => Some(Weakness::AlwaysTrue),
-        Some(condition) => weakness(&condition.text, used.schema).ok().flatten(),
-    }
 }
 
 /// Whether a restrictive policy for everybody holds the command in check, whatever the permissive ones let through.
 fn is_narrowed(used: &SchemaInUse<'_>, table: &Table, command: RowCommand) -> bool {
     let restrictive = table.policies.iter().filter(|policy| !policy.permissive && policy.roles.is_empty());
-    restrictive.filter(|policy| policy.command.covers(command)).any(|policy| weak_part(used, policy, command).is_none())
+    restrictive.filter(|policy| policy.command.covers(command)).any(|policy| {
+        let has_condition = policy.on_rows(command).or(policy.on_new_rows(command)).is_some();
+        has_condition && weak_part(used, policy, command).is_none()
+    })
 }
 
 fn help(used: &SchemaInUse<'_>, table: &Table) -> String {

@@ -61,11 +61,9 @@ fn cells(table: &TableReadiness) -> [String; 6] {
 
 /// The commands that policies are for.
 fn policies(table: &TableReadiness) -> String {
-    let permissive: Vec<RowCommand> =
-        table.policies.iter().filter(|policy| policy.permissive).map(|policy| policy.command).collect();
     let covered: Vec<&str> = RowCommand::EACH
         .into_iter()
-        .filter(|command| permissive.iter().any(|policy| policy.covers(*command)))
+        .filter(|command| table.policies.iter().any(|policy| policy.permits(*command)))
         .map(RowCommand::word)
         .collect();
     match covered.len() {

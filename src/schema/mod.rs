@@ -113,6 +113,12 @@ impl Table {
         }
     }
 
+    /// Whether any policy lets any row through.
+    #[must_use]
+    pub fn lets_rows_through(&self) -> bool {
+        self.policies.iter().any(|policy| RowCommand::EACH.into_iter().any(|command| policy.permits(command)))
+    }
+
     /// The column of this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
@@ -186,6 +192,28 @@ pub struct Policy {
     pub using: Option<Condition>,
     /// The condition on new rows.
     pub check: Option<Condition>,
+}
+
+impl Policy {
+    /// What existing rows must fulfil for a command; `None` where it touches none.
+    #[must_use]
+    pub fn on_rows(&self, command: RowCommand) -> Option<&Condition> {
+        self.using.as_ref().filter(|_| command != RowCommand::Insert)
+    }
+
+    /// What new rows must fulfil for a command: `USING` stands in for a `WITH CHECK` that is not written.
+    #[must_use]
+    pub fn on_new_rows(&self, command: RowCommand) -> Option<&Condition> {
+        let writes = matches!(command, RowCommand::Insert | RowCommand::Update);
+        self.check.as_ref().or(self.using.as_ref()).filter(|_| writes)
+    }
+
+    /// Whether it can let a row through for a command. A policy without its condition lets none through.
+    #[must_use]
+    pub fn permits(&self, command: RowCommand) -> bool {
+        let condition = if command == RowCommand::Insert { self.on_new_rows(command) } else { self.on_rows(command) };
+        self.permissive && self.command.covers(command) && condition.is_some()
+    }
 }
 
 /// A condition of a policy.

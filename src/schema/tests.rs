@@ -213,6 +213,20 @@ fn hostile_conditions_are_survived() {
     }
 }
 
+/// As PostgreSQL 15 does it: tried, not read.
+#[test]
+fn a_policy_without_its_condition_permits_nothing() {
+    let schema = schema(
+        "CREATE TABLE t (a int); CREATE POLICY i ON t FOR INSERT; CREATE POLICY s ON t FOR SELECT; CREATE POLICY z ON t;
+         CREATE TABLE u (a int); CREATE POLICY c ON u WITH CHECK (true);
+         CREATE TABLE v (a int); CREATE POLICY r ON v AS RESTRICTIVE USING (true);",
+    );
+    assert!(!schema.table(&named("t")).unwrap().lets_rows_through());
+    let only_new_rows = &schema.table(&named("u")).unwrap().policies[0];
+    assert!(only_new_rows.permits(RowCommand::Insert) && !only_new_rows.permits(RowCommand::Update));
+    assert!(!schema.table(&named("v")).unwrap().lets_rows_through());
+}
+
 #[test]
 fn commands_cover() {
     assert!(RowCommand::All.covers(RowCommand::Insert));

@@ -45,9 +45,7 @@ impl<'a> SchemaInUse<'a> {
     #[must_use]
     pub fn uncovered(&self, table: &Table) -> Vec<RowCommand> {
         let done = self.commands.get(&table.name).into_iter().flatten().copied();
-        let is_covered = |command: &RowCommand| {
-            table.policies.iter().any(|policy| policy.permissive && policy.command.covers(*command))
-        };
+        let is_covered = |command: &RowCommand| table.policies.iter().any(|policy| policy.permits(*command));
         done.filter(|command| !is_covered(command)).collect()
     }
 
