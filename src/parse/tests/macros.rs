@@ -51,5 +51,8 @@ fn macros_among_items() {
         "lazy_static! { static ref POOL: PgPool = connect(); } cfg_if_all! { fn f() { g() } } table! { users (id) { id -> Int4, } }",
     );
     assert_eq!(facts.consts[0].name, "POOL");
-    assert_eq!(show::functions(&facts), "fn f() { g() }\nfn table() { table!(pieces users(id), { id Int4 }); }");
+    assert_eq!(
+        show::functions(&facts),
+        "fn POOL() { connect() }\nfn f() { g() }\nfn table() { table!(pieces users(id), { id Int4 }); }"
+    );
 }
