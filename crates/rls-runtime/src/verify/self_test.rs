@@ -5,6 +5,8 @@
 
 mod defects;
 
+use std::collections::BTreeSet;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -26,6 +28,9 @@ pub struct SelfTest {
     /// Defects that could not be planted, with the reason.
     pub skipped: Vec<String>,
 }
+
+/// The checks that are tested on every table.
+const EVERYWHERE: [&str; 3] = ["V01", "V02", "V08"];
 
 /// The schema that holds the copy; it exists only inside the transaction.
 const SCRATCH: &str = "rls_verify_scratch";
@@ -63,11 +68,18 @@ async fn plant_all(
     let role = subject.runtime.first().map(|role| role.name.clone());
     // The copy is made with the roles found in the whole schema, not with those found in the copy alone.
     let options = Options { roles: subject.runtime.iter().map(|role| role.name.clone()).collect(), ..options.clone() };
-    run(connection, copy_sql(&subject)).await?;
+    let (samples, left_out) = samples(&subject);
+    run(connection, copy_sql(&subject, &samples)).await?;
     let before = findings(connection, &options).await?;
+    let mut types = BTreeSet::new();
     let mut result = SelfTest::default();
-    for tenanted in subject.tables.iter().filter(|tenanted| tenanted.table.kind == 'r' && !tenanted.table.partition) {
-        for defect in defects {
+    if left_out > 0 {
+        result.skipped.push(format!("{left_out} more tables like those that were tested"));
+    }
+    for tenanted in samples {
+        // What a check sees depends on the column's type; the rest of the tables are covered by what matters most.
+        let first_of_type = types.insert(tenanted.column.base_type.as_str());
+        for defect in defects.iter().filter(|defect| first_of_type || EVERYWHERE.contains(&defect.check)) {
             let label = format!("{} {} on {}", defect.check, defect.name, tenanted.table.label());
             let Some(sql) = defect.sql(&names(&subject, tenanted), role.as_deref()) else {
                 result.skipped.push(format!("{label}: no runtime role"));
@@ -90,6 +102,21 @@ async fn plant_all(
         }
     }
     Ok(result)
+}
+
+/// How many tables are copied; each defect takes a look at the whole catalog.
+const SAMPLES: usize = 12;
+
+/// Plain tables, those with a type of their own first, and how many were left out.
+fn samples<'s>(subject: &'s Subject<'_>) -> (Vec<&'s Tenanted<'s>>, usize) {
+    let mut types = BTreeSet::new();
+    let plain = subject.tables.iter().filter(|tenanted| tenanted.table.kind == 'r' && !tenanted.table.partition);
+    let (mut samples, others): (Vec<_>, Vec<_>) =
+        plain.partition(|tenanted| types.insert(tenanted.column.base_type.as_str()));
+    samples.extend(others);
+    let left_out = samples.len().saturating_sub(SAMPLES);
+    samples.truncate(SAMPLES);
+    (samples, left_out)
 }
 
 /// The names that a defect's SQL is made of.
@@ -125,12 +152,12 @@ fn copy_name(tenanted: &Tenanted<'_>) -> String {
 }
 
 /// The copies: columns, defaults, keys and indexes as they are; the canonical policies for every runtime role.
-fn copy_sql(subject: &Subject<'_>) -> String {
+fn copy_sql(subject: &Subject<'_>, samples: &[&Tenanted<'_>]) -> String {
     let mut sql = format!("create schema {SCRATCH};\n");
     for role in &subject.runtime {
         sql += &format!("grant usage on schema {SCRATCH} to {};\n", quote_ident(&role.name));
     }
-    for tenanted in subject.tables.iter().filter(|tenanted| tenanted.table.kind == 'r') {
+    for tenanted in samples {
         let name = TableName::in_schema(SCRATCH, copy_name(tenanted));
         let canonical = subject.canonical(tenanted).renamed(name.clone());
         sql += &format!("create table {name} (like {} including all);\n", tenanted.table.sql());

@@ -12,8 +12,8 @@ async fn no_planted_defect_is_missed_and_nothing_is_left_behind() {
     let result = self_test(&mut connection, &clean.options()).await.unwrap();
     assert_eq!(result.missed, [""; 0]);
     assert_eq!(result.skipped, [""; 0]);
-    // Three tables are neither partitioned nor partitions.
-    assert!(result.found.len() >= 3 * 35, "{}", result.found.len());
+    // One table gets all defects; two more, which are neither partitioned nor partitions, get those that matter most.
+    assert!(result.found.len() >= 35 + 2 * 6, "{}", result.found.len());
 
     let report = rls_runtime::verify::verify(&mut connection, &clean.options()).await.unwrap();
     assert_eq!(shown(&report), [""; 0]);
@@ -25,7 +25,7 @@ async fn an_owner_without_power_plants_what_it_may() {
     let mut connection = PgConnection::connect_with(&clean.db.owner_options()).await.unwrap();
     let result = self_test(&mut connection, &clean.options()).await.unwrap();
     assert_eq!(result.missed, [""; 0]);
-    assert!(result.found.len() > 80, "{:?}", result.skipped);
+    assert!(result.found.len() > 40, "{:?}", result.skipped);
     assert!(result.skipped.iter().any(|label| label.contains("BYPASSRLS")), "{:?}", result.skipped);
 }
 
