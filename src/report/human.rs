@@ -78,7 +78,9 @@ pub fn one(verdict: &Verdict, finding: &Finding, color: Color) -> String {
     let heading = if finding.level == Level::Deny { paint.error(&heading) } else { paint.warning(&heading) };
     let mut text = format!("{heading}{}\n", paint.bold(&format!(": {}", finding.message)));
     text.push_str(&snippet(verdict, finding, color));
-    let elsewhere = finding.related.iter().filter(|(place, _)| place.file != finding.place.file);
+    // What the path shows is not noted a second time.
+    let in_path = |place: &Place| finding.path.iter().any(|step| step.place == *place);
+    let elsewhere = finding.related.iter().filter(|(place, _)| place.file != finding.place.file && !in_path(place));
     for (place, label) in elsewhere {
         text.push_str(&format!("  {} {label}: {}\n", paint.note("note:"), at(verdict, *place)));
     }
@@ -99,8 +101,10 @@ fn at(verdict: &Verdict, place: Place) -> String {
 
 /// The source with its labels. miette prints a message above it, which our heading replaces.
 fn snippet(verdict: &Verdict, finding: &Finding, color: Color) -> String {
-    let file = View(verdict.file(finding.place.file));
-    let shown = Shown { file: &file, labels: labels(verdict, finding), level: finding.level };
+    let labels = labels(verdict, finding);
+    let label = labels.first().map_or(0, LabeledSpan::offset);
+    let file = View { file: verdict.file(finding.place.file), start: finding.place.span.start, label };
+    let shown = Shown { file: &file, labels, level: finding.level };
     let mut text = String::new();
     let rendered = handler(color).render_report(&mut text, &shown);
     if rendered.is_err() {
@@ -119,9 +123,8 @@ fn handler(color: Color) -> GraphicalReportHandler {
 
 fn labels(verdict: &Verdict, finding: &Finding) -> Vec<LabeledSpan> {
     let file = finding.place.file;
-    let nested = finding.related.iter().filter(|(place, _)| place.file == file).map(|(place, _)| place.span.start);
-    let primary = clipped(verdict, file, finding.place.span);
-    let primary = before_nested(primary, nested, &verdict.file(file).text);
+    let nested = finding.related.iter().filter(|(place, _)| place.file == file).map(|(place, _)| place.span);
+    let primary = clipped(verdict, file, beside_nested(finding.place.span, nested, &verdict.file(file).text));
     let label = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut labels = vec![LabeledSpan::new_primary_with_span(label(&finding.label), primary)];
     for (place, text) in finding.related.iter().filter(|(place, _)| place.file == file) {
@@ -140,12 +143,20 @@ fn clipped(verdict: &Verdict, file: FileId, span: Span) -> SourceSpan {
     (span.start as usize..end as usize).into()
 }
 
-/// Two labels cannot underline the same characters: the outer one ends where the first inner one starts.
-fn before_nested(outer: SourceSpan, nested: impl Iterator<Item = u32>, text: &str) -> SourceSpan {
-    let (start, end) = (outer.offset(), outer.offset() + outer.len());
-    let end = nested.map(|inner| inner as usize).filter(|inner| start < *inner && *inner < end).min().unwrap_or(end);
-    let shown = text.get(start..end).map_or(end - start, |text| text.trim_end_matches(['(', '&', ' ', '*']).len());
-    (start..start + shown).into()
+/// Two labels cannot underline the same characters: the outer one ends where the first inner one starts,
+/// or starts where an inner one ends that starts with it.
+fn beside_nested(outer: Span, nested: impl Iterator<Item = Span>, text: &str) -> Span {
+    let inner = nested.filter(|inner| outer.contains(*inner) && inner.end < outer.end).min_by_key(|inner| inner.start);
+    let Some(inner) = inner else { return outer };
+    let slice = |span: Span| text.get(span.start as usize..span.end as usize).unwrap_or_default();
+    if inner.start == outer.start {
+        let rest = Span { start: inner.end, ..outer };
+        let cut = slice(rest).len() - slice(rest).trim_start_matches(['.', ')', ' ']).len();
+        return Span { start: rest.start + crate::source::to_u32(cut), ..rest };
+    }
+    let before = Span { end: inner.start, ..outer };
+    let shown = slice(before).trim_end_matches(['(', '&', ' ', '*']).len();
+    Span { end: before.start + crate::source::to_u32(shown), ..before }
 }
 
 fn summary(verdict: &Verdict, context: &Context<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -248,7 +259,13 @@ impl Diagnostic for Shown<'_> {
 }
 
 /// A file as miette reads it, through the line index: miette's own reader starts at the first byte for every finding.
-struct View<'a>(&'a SourceFile);
+struct View<'a> {
+    file: &'a SourceFile,
+    /// Where the finding starts.
+    start: u32,
+    /// Where its label starts, which may be later.
+    label: usize,
+}
 
 impl SourceCode for View<'_> {
     fn read_span<'a>(
@@ -257,7 +274,7 @@ impl SourceCode for View<'_> {
         before: usize,
         _after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let file = self.0;
+        let file = self.file;
         let (start, end) = (span.offset(), span.offset() + span.len());
         if end > file.text.len() {
             return Err(MietteError::OutOfBounds);
@@ -267,7 +284,8 @@ impl SourceCode for View<'_> {
         let whole = file.line_span(first).start as usize..file.line_span(last).end as usize;
         // Without context miette asks for the column that its header prints; with context it wants whole lines.
         let wants_column = before == 0;
-        let column = file.position(crate::source::to_u32(start)).column as usize - 1;
+        let shown_start = if start == self.label { self.start } else { crate::source::to_u32(start) };
+        let column = file.position(shown_start).column as usize - 1;
         let (bytes, column) = if wants_column { (start..end, column) } else { (whole, 0) };
         let contents = MietteSpanContents::new_named(
             file.path.clone(),
