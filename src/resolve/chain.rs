@@ -168,7 +168,11 @@ impl<'a> Reader<'_, 'a> {
     fn open_on(&mut self, receiver: &Val<'a>, name: &str, values: &[Val<'a>], span: Span) -> Option<Val<'a>> {
         let index = self.all.index;
         let rows = index.book.opens.get(name)?;
-        let id = self.as_handle(receiver)?;
+        let on = rows.iter().find_map(|(_, row)| match row.on {
+            Some(Slot::Arg(at)) => values.get(at),
+            _ => None,
+        });
+        let id = self.as_handle(on.unwrap_or(receiver))?;
         let handle = self.f.handles[id].clone();
         let (pack, row) = rows.iter().find(|(pack, row)| {
             let fits = handle.pack.is_none_or(|of| index.book.is_family(of, *pack));

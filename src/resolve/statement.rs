@@ -13,6 +13,9 @@ use crate::source::Span;
 const HANDLE_NAMES: [&str; 12] =
     ["pool", "conn", "db", "tx", "txn", "trx", "client", "executor", "exec", "transaction", "database", "pg"];
 
+/// What things are put into, handles too: `extensions_mut().insert(pool)` sends nothing.
+const CONTAINERS: [&str; 6] = ["extensions", "extensions_mut", "headers_mut", "data_mut", "entry", "state_mut"];
+
 /// How sure we are that a call sends SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Evidence {
@@ -202,7 +205,9 @@ impl<'a> Reader<'_, 'a> {
         if takes_query && let Val::Query(query) = receiver {
             return book.is_family(query.pack, pack).then_some(Evidence::Query);
         }
-        let owns_method = matches!(receiver, Val::Text(_) | Val::Closure(_));
+        let before = if site.at == 0 { None } else { link_name(&site.links[site.at - 1].kind) };
+        let is_container = before.is_some_and(|name| CONTAINERS.contains(&name));
+        let owns_method = is_container || matches!(receiver, Val::Text(_) | Val::Closure(_));
         if owns_method {
             return None;
         }
