@@ -50,7 +50,7 @@ const DISK: &[&str] = &["discover", "rules", "cli", "exceptions"];
 
 #[test]
 fn modules_import_only_what_is_below_them() {
-    assert_none(&analyzer().iter().flat_map(|file| upward_imports(file)).collect::<Vec<_>>());
+    assert_none(&analyzer().iter().flat_map(upward_imports).collect::<Vec<_>>());
 }
 
 #[test]
@@ -64,12 +64,12 @@ fn every_layer_exists() {
 
 #[test]
 fn crates_stay_in_their_modules() {
-    assert_none(&analyzer().iter().flat_map(|file| foreign_crates(file)).collect::<Vec<_>>());
+    assert_none(&analyzer().iter().flat_map(foreign_crates).collect::<Vec<_>>());
 }
 
 #[test]
 fn few_modules_touch_the_disk() {
-    assert_none(&analyzer().iter().flat_map(|file| disk_access(file)).collect::<Vec<_>>());
+    assert_none(&analyzer().iter().flat_map(disk_access).collect::<Vec<_>>());
 }
 
 #[test]

@@ -274,7 +274,6 @@ impl Catalog {
         Self::fetch(connection, "", setting, "").await
     }
 
-    // rls-audit: allow(RLS001, reason = "reads the system catalogs only")
     async fn fetch(connection: &mut PgConnection, open: &str, setting: &str, close: &str) -> Result<Self, sqlx::Error> {
         let query = include_str!("catalog.sql").replace("{setting}", &quote_literal(setting));
         let message = format!(

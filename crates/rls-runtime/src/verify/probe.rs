@@ -24,7 +24,6 @@ pub(crate) struct Probed {
 type Seen = (String, String, String);
 
 /// Probes every runtime role.
-// rls-audit: allow(RLS001, reason = "probes what a runtime role sees; every transaction is rolled back")
 pub(crate) async fn probe(connection: &mut PgConnection, subject: &Subject<'_>) -> Result<Probed, sqlx::Error> {
     let mut probed = Probed::default();
     if subject.catalog.server.in_recovery {

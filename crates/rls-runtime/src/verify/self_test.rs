@@ -41,7 +41,6 @@ const SCRATCH: &str = "rls_verify_scratch";
 ///
 /// # Errors
 /// When the connection fails, or the copy cannot be made.
-// rls-audit: allow(RLS001, reason = "changes only a scratch schema that is rolled back")
 pub async fn self_test(connection: &mut PgConnection, options: &Options) -> Result<SelfTest, sqlx::Error> {
     with_defects(connection, options, DEFECTS).await
 }
