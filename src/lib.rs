@@ -41,6 +41,8 @@ pub mod exceptions;
 
 pub mod inventory;
 
+pub mod remediation;
+
 pub mod readiness;
 
 pub mod force;

@@ -27,6 +27,8 @@ pub struct Program {
     pub inferred: Vec<Inferred>,
     /// Which configured rows of the scope rules matched something: the row's `call` or `type`.
     pub used_rules: std::collections::BTreeSet<String>,
+    /// Which file calls functions of which other file, caller first.
+    pub calls: std::collections::BTreeSet<(FileId, FileId)>,
     /// Names of functions and their types whose callers are part of a path that a finding shows.
     pub led_from: std::collections::BTreeSet<crate::facts::Name>,
 }

@@ -1,5 +1,6 @@
 //! `inventory`: print the gap inventory, or keep it up to date in a document.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,7 @@ use super::output::{to_file, to_stdout};
 use super::run::Run;
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
+use crate::remediation::{Buckets, sequence};
 use crate::report::markdown;
 use crate::user_error::UserError;
 
@@ -32,17 +34,20 @@ pub fn inventory(args: &Args, levels: &Levels) -> Result<Outcome, UserError> {
             to_file(path, |out| out.write_all(new.to_json().as_bytes()))?;
         }
     }
+    let print = |out: &mut dyn Write| {
+        markdown::render(&inventory, out)?;
+        markdown::remediation(&Buckets::of(&verdict), &sequence(&inventory, &verdict, &rules.rules.areas), out)
+    };
     match (&args.update, document) {
         (Some(path), Some(document)) => {
             let mut text = Vec::new();
-            markdown::render(&inventory, &mut text)
-                .map_err(|error| UserError::new(format!("the inventory cannot be printed: {error}")))?;
+            print(&mut text).map_err(|error| UserError::new(format!("the inventory cannot be printed: {error}")))?;
             let updated = markdown::update(&document, &String::from_utf8_lossy(&text));
             if updated != document {
                 to_file(path, |out| out.write_all(updated.as_bytes()))?;
             }
         }
-        _ => to_stdout(|out| markdown::render(&inventory, out))?,
+        _ => to_stdout(print)?,
     }
     Ok(Outcome::Clean)
 }

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
+use super::counted;
 use crate::inventory::{AreaGaps, Inventory};
+use crate::remediation::{Buckets, Remedy};
 
 /// Where the generated part of a document starts and ends.
 const START: &str = "<!-- rls-audit: inventory -->";
@@ -23,6 +25,36 @@ pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
         areas(&inventory.resolved, out)?;
     }
     Ok(())
+}
+
+/// Prints what the inventory leads to: how the statements divide, and in which order to close the gaps.
+///
+/// # Errors
+/// Where `out` cannot be written.
+pub fn remediation(buckets: &Buckets, sequence: &[Remedy], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n## Statements\n\n| bucket | statements |\n|---|---|")?;
+    writeln!(out, "| real gaps | {} |", buckets.gaps)?;
+    writeln!(out, "| already scoped | {} |", buckets.scoped)?;
+    writeln!(out, "| bypass by design | {} |", buckets.by_design)?;
+    writeln!(out, "| no tenant data | {} |", buckets.no_tenant_data)?;
+    if buckets.undecided > 0 {
+        writeln!(out, "| decided by callers that are not known | {} |", buckets.undecided)?;
+    }
+    if sequence.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Remediation sequence\n")?;
+    for (number, remedy) in (1..).zip(sequence) {
+        let gaps = counted(remedy.gaps, "gap");
+        let dependents = match (remedy.dependents.as_slice(), remedy.files) {
+            ([], 0) => "called from nowhere else".to_owned(),
+            ([], files) => format!("called from {}", counted(files, "other file")),
+            (areas, files) => format!("called from {}, also in: {}", counted(files, "other file"), areas.join(", ")),
+        };
+        writeln!(out, "{number}. {}: {gaps}; {dependents}.", remedy.area)?;
+    }
+    let last = sequence.len() + 1;
+    writeln!(out, "{last}. Force the tables that are ready then: `cargo rls-audit tables`, `cargo rls-audit force`.")
 }
 
 fn areas(areas: &[AreaGaps], out: &mut dyn Write) -> io::Result<()> {

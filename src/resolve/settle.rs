@@ -9,7 +9,7 @@ use super::value::Bind;
 use super::{Draft, Handed, Node, Resolver};
 use crate::facts::Name;
 use crate::index::{COMMON_METHODS, FnId, Index, OwnerInfo, Ty};
-use crate::program::{Cover, Place, Program, Scope, ScopeKind, Step};
+use crate::program::{Cover, FileId, Place, Program, Scope, ScopeKind, Step};
 use crate::rules::HandleKind;
 
 /// What all those who hand a handle on make of it.
@@ -52,7 +52,18 @@ pub(super) fn settle(mut resolver: Resolver<'_>) -> Program {
         inferred: std::mem::take(&mut resolver.inferred).into_iter().collect(),
         used_rules: std::mem::take(&mut resolver.used_rules),
         led_from,
+        calls: calls_between_files(&resolver),
     }
+}
+
+/// Which file calls which other.
+fn calls_between_files(resolver: &Resolver<'_>) -> BTreeSet<(FileId, FileId)> {
+    let file = |function: FnId| resolver.index.functions[function as usize].file;
+    let calls = resolver
+        .callers
+        .iter()
+        .flat_map(|(callee, callers)| callers.iter().map(move |(caller, _)| (file(*caller), file(*callee))));
+    calls.filter(|(caller, callee)| caller != callee).collect()
 }
 
 fn order(kind: &crate::program::EventKind) -> String {

@@ -26,6 +26,7 @@ const LAYERS: &[&str] = &[
     "discover",
     "exceptions",
     "inventory",
+    "remediation",
     "readiness",
     "force",
     "ledger",
