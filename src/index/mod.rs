@@ -106,8 +106,11 @@ pub struct Index<'a> {
     /// Per file, a bit for each pack whose crates its text mentions.
     file_packs: Vec<u64>,
     /// Paths that were worked out already; `None` while one is.
-    expanded: RefCell<FxHashMap<(ModId, Vec<Name>), Option<Vec<Name>>>>,
+    expanded: RefCell<FxHashMap<PathInModule, Option<Vec<Name>>>>,
 }
+
+/// A path as a module writes it.
+type PathInModule = (ModId, Vec<Name>);
 
 /// Whose a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,7 +44,7 @@ pub(super) fn settle(mut resolver: Resolver<'_>) -> Program {
     let statements = drafts.into_values().map(|draft| settler.settled(draft)).collect();
     let led_from = settler.led_from;
     let mut events = std::mem::take(&mut resolver.events);
-    events.sort_by(|left, right| (left.place, order(&left.kind)).cmp(&(right.place, order(&right.kind))));
+    events.sort_by_key(|event| (event.place, order(&event.kind)));
     events.dedup_by(|left, right| left.place == right.place && left.kind == right.kind);
     Program {
         statements,

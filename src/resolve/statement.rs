@@ -271,7 +271,7 @@ impl<'a> Reader<'_, 'a> {
                 .and_then(|rows| rows.iter().find(|(_, _, row)| row.kind == HandleKind::Generic))
                 .map(|(pack, ..)| *pack)
         };
-        self.all.index.traits_of(ty).find_map(|name| generic(name)).map(Some)
+        self.all.index.traits_of(ty).find_map(generic).map(Some)
     }
 
     fn is_other_database(&mut self, value: &Val<'a>) -> bool {
