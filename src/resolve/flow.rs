@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::Reader;
 use super::frame::Snapshot;
 use super::value::{Bind, ClosureVal, Ret, Summary, Val};
-use crate::facts::{Arm, Block, Expr, ExprKind, Name, Owner, Path, Stmt, Type};
+use crate::facts::{Arm, Block, Expr, ExprKind, Name, Owner, Path, Stmt, Type, TypeKind};
 use crate::index::{Ty, TypeId};
 use crate::rules::HandleKind;
 
@@ -246,8 +246,22 @@ impl<'a> Reader<'_, 'a> {
             return text;
         }
         match self.functions_at(path).as_slice() {
-            [] => index.find_const(self.f.context.module, &names).map_or(Val::Unknown, |id| self.static_value(id)),
+            [] => match index.find_const(self.f.context.module, &names) {
+                Some(id) => self.static_value(id),
+                None => self.unit_struct(path),
+            },
             [first, ..] => Val::Func(*first),
+        }
+    }
+
+    /// `Repository.remove(..)`: the only value of `struct Repository;`.
+    fn unit_struct(&mut self, path: &Path) -> Val<'a> {
+        let is_type_name = path.last().starts_with(|first: char| first.is_uppercase());
+        match self.find_adt(path).filter(|_| is_type_name) {
+            Some(ty) if matches!(&self.all.index.type_def(ty).kind, TypeKind::Struct(fields) if fields.is_empty()) => {
+                Val::Obj(self.f.add_obj(ty, Vec::new().into(), None))
+            }
+            _ => Val::Unknown,
         }
     }
 
