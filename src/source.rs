@@ -1,5 +1,7 @@
 //! The text of one file and the positions in it. Every span of the program is bytes into such a text.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 /// A half-open range of bytes in one file.
@@ -43,7 +45,8 @@ pub struct SourceFile {
     pub text: String,
     /// Where the file belongs.
     pub target: Target,
-    line_starts: Vec<u32>,
+    /// Worked out on first use: most files are never reported on.
+    line_starts: OnceLock<Vec<u32>>,
 }
 
 /// What cargo would build from a file.
@@ -73,16 +76,19 @@ impl SourceFile {
     /// A file from its path and text.
     #[must_use]
     pub fn new(path: String, text: String, target: Target) -> Self {
-        let line_starts =
-            std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| to_u32(at + 1))).collect();
-        Self { path, text, target, line_starts }
+        Self { path, text, target, line_starts: OnceLock::new() }
+    }
+
+    fn line_starts(&self) -> &[u32] {
+        let breaks = || memchr::memchr_iter(b'\n', self.text.as_bytes());
+        self.line_starts.get_or_init(|| std::iter::once(0).chain(breaks().map(|at| to_u32(at + 1))).collect())
     }
 
     /// The position of a byte offset. Offsets past the end mean the end.
     #[must_use]
     pub fn position(&self, offset: u32) -> Position {
-        let line = self.line_starts.partition_point(|start| *start <= offset).max(1) - 1;
-        let start = self.line_starts[line] as usize;
+        let line = self.line_starts().partition_point(|start| *start <= offset).max(1) - 1;
+        let start = self.line_starts()[line] as usize;
         let before = self.text.as_bytes().get(start..(offset as usize).min(self.text.len())).unwrap_or_default();
         // Counting the bytes that are not continuation bytes counts the characters, also when the cut is in one.
         let column = before.iter().filter(|byte| (**byte & 0xC0) != 0x80).count();
@@ -92,7 +98,7 @@ impl SourceFile {
     /// The line of a byte offset, from 1.
     #[must_use]
     pub fn line(&self, offset: u32) -> u32 {
-        to_u32(self.line_starts.partition_point(|start| *start <= offset).max(1))
+        to_u32(self.line_starts().partition_point(|start| *start <= offset).max(1))
     }
 
     /// The text of a line without its line break. `line` counts from 1; unknown lines are empty.
@@ -107,15 +113,15 @@ impl SourceFile {
     pub fn line_span(&self, line: u32) -> Span {
         let index = (line as usize).saturating_sub(1);
         let end = to_u32(self.text.len());
-        let start = self.line_starts.get(index).copied().unwrap_or(end);
-        Span { start, end: self.line_starts.get(index + 1).copied().unwrap_or(end) }
+        let start = self.line_starts().get(index).copied().unwrap_or(end);
+        Span { start, end: self.line_starts().get(index + 1).copied().unwrap_or(end) }
     }
 
     /// How many lines the file has.
     #[must_use]
     pub fn line_count(&self) -> u32 {
-        let last_is_open = self.line_starts.last().is_some_and(|start| (*start as usize) < self.text.len());
-        to_u32(self.line_starts.len() - 1 + usize::from(last_is_open))
+        let last_is_open = self.text.as_bytes().last().is_some_and(|byte| *byte != b'\n');
+        to_u32(memchr::memchr_iter(b'\n', self.text.as_bytes()).count() + usize::from(last_is_open))
     }
 
     /// The text of a span; empty where the span is not of this file.

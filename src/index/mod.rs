@@ -6,6 +6,7 @@ mod types;
 
 use std::cell::RefCell;
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::facts::{Const, FileFacts, Function, Generic, Impl, Name, Owner, TypeDef, TypeKind};
@@ -153,7 +154,10 @@ impl<'a> Index<'a> {
             file_packs: Vec::new(),
             expanded: RefCell::default(),
         };
-        index.file_packs = files.iter().map(|file| index.book.packs_in(&file.text)).collect();
+        let is_read = |at: usize| !facts[at].modules.is_empty();
+        let book = &index.book;
+        let packs = |at: usize| if is_read(at) { book.packs_in(&files[at].text) } else { 0 };
+        index.file_packs = (0..files.len()).into_par_iter().map(packs).collect();
         for (file, facts) in (0..).zip(facts) {
             index.add_modules(file, facts);
             index.add_definitions(file, facts);
