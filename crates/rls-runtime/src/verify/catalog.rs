@@ -262,20 +262,27 @@ impl Catalog {
     /// Reads the catalogs in one read-only transaction of its own.
     pub async fn load(connection: &mut PgConnection, setting: &str) -> Result<Self, sqlx::Error> {
         let open = "begin isolation level repeatable read, read only; ";
-        let loaded = Self::fetch(connection, open, setting, "; commit").await;
+        let loaded = Self::fetch(connection, open, setting, None, "; commit").await;
         if loaded.is_err() {
             connection.execute("rollback").await?;
         }
         loaded
     }
 
-    /// Reads the catalogs as the open transaction sees them; its search path is empty afterwards.
-    pub async fn load_in_transaction(connection: &mut PgConnection, setting: &str) -> Result<Self, sqlx::Error> {
-        Self::fetch(connection, "", setting, "").await
+    /// Reads the catalogs about one schema as the open transaction sees them; its search path is empty afterwards.
+    pub async fn load_schema(connection: &mut PgConnection, setting: &str, schema: &str) -> Result<Self, sqlx::Error> {
+        Self::fetch(connection, "", setting, Some(schema), "").await
     }
 
-    async fn fetch(connection: &mut PgConnection, open: &str, setting: &str, close: &str) -> Result<Self, sqlx::Error> {
+    async fn fetch(
+        connection: &mut PgConnection,
+        open: &str,
+        setting: &str,
+        schema: Option<&str>,
+        close: &str,
+    ) -> Result<Self, sqlx::Error> {
         let query = include_str!("catalog.sql").replace("{setting}", &quote_literal(setting));
+        let query = query.replace("{schema}", &schema.map_or_else(|| "null".into(), quote_literal));
         let message = format!(
             "{open}set local search_path = ''; set local jit = off; set local lock_timeout = '5s'; {query}{close}"
         );

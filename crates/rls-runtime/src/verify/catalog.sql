@@ -2,7 +2,7 @@
 -- The search path is empty, so that every name that is not PostgreSQL's own is printed with its schema.
 with user_schema as (
   select oid, nspname, nspowner, nspacl from pg_namespace
-  where nspname !~ '^pg_' and nspname <> 'information_schema'
+  where nspname !~ '^pg_' and nspname <> 'information_schema' and ({schema} is null or nspname = {schema})
 ),
 extension_object as (
   select classid, objid from pg_depend where deptype = 'e'

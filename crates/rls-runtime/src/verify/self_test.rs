@@ -178,7 +178,7 @@ async fn findings(
     connection: &mut PgConnection,
     options: &Options,
 ) -> Result<Vec<(&'static str, String)>, sqlx::Error> {
-    let catalog = Catalog::load_in_transaction(connection, &options.tenant_setting).await?;
+    let catalog = Catalog::load_schema(connection, &options.tenant_setting, SCRATCH).await?;
     let subject = Subject::new(&catalog, options);
     let faults = CHECKS.iter().flat_map(|check| {
         let faults = (check.run)(&subject);
