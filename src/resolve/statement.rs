@@ -228,6 +228,11 @@ impl<'a> Reader<'_, 'a> {
         if !self.uses_pack(pack) || (takes_query && !unknown_owner && !matches!(receiver, Val::Obj(_))) {
             return None;
         }
+        // `self.conn.fetch_all(query)`: the argument is the query, so the receiver is the handle.
+        let takes_a_query = takes_query && args.first().and_then(last_name).is_some_and(is_query_name);
+        if takes_a_query {
+            return None;
+        }
         if row.distinct {
             return Some(Evidence::Distinct);
         }
@@ -482,11 +487,13 @@ fn looks_like_sql(value: Option<&Val<'_>>, arg: Option<&Expr>) -> bool {
             let text = text.text().unwrap_or_default().trim_start().to_ascii_lowercase();
             text.split(|letter: char| !letter.is_ascii_alphabetic()).next().is_some_and(|first| STARTS.contains(&first))
         }
-        _ => arg.and_then(last_name).is_some_and(|name| {
-            let name = name.to_ascii_lowercase();
-            ["sql", "stmt", "statement", "query"].iter().any(|part| name.contains(part))
-        }),
+        _ => arg.and_then(last_name).is_some_and(is_query_name),
     }
+}
+
+fn is_query_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["sql", "stmt", "statement", "query"].iter().any(|part| name.contains(part))
 }
 
 /// Source text on one line, for reports.
