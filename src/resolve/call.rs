@@ -73,7 +73,9 @@ impl<'a> Reader<'_, 'a> {
         if let Some(query) = self.query_call(&full, path, &values, args) {
             return query;
         }
-        let functions = self.functions_at(path);
+        // A path that could only be guessed is given up where the number of arguments does not fit.
+        let mut functions = self.functions_at(path);
+        functions.retain(|id| self.all.index.function(*id).params.len() == args.len());
         if !functions.is_empty() {
             let result = self.call_functions(expr, &functions, values.clone());
             self.move_out(args, &values, &result);

@@ -157,8 +157,14 @@ impl<'a> Reader<'_, 'a> {
                 return Some(found);
             }
         }
-        let TypeKind::Struct(fields) = &index.type_def(ty).kind else { return None };
+        let def = index.type_def(ty);
+        let TypeKind::Struct(fields) = &def.kind else { return None };
         let args = Rc::clone(&self.f.objs[*id].args);
+        if let [only] = fields.as_slice()
+            && def.attributes.iter().any(|name| name.rsplit("::").next() == Some("Deref"))
+        {
+            return Some(self.field(value, &only.name));
+        }
         let is_handle = |field: &&crate::facts::Field| matches!(index.field_type(ty, &args, &field.ty), Ty::Handle(_));
         let mut handles = fields.iter().filter(is_handle);
         let only = handles.next()?;
