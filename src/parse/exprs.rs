@@ -5,6 +5,7 @@ use syn::{Expr as Syn, Lit};
 
 use super::lower::{Lower, name};
 use super::patterns::member;
+use super::places::between;
 use super::types;
 use crate::facts::{Arm, Closure, Expr, ExprKind, Link, LinkKind, Name, Param, Type};
 use crate::source::Span;
@@ -22,7 +23,7 @@ impl Lower<'_> {
             Syn::Call(call) if is_path(&call.func) => {
                 let function = self.expr(&call.func);
                 let end = self.places.end(call.paren_token.span.close());
-                let span = Span { start: function.span.start, end };
+                let span = between(function.span.start, end);
                 Expr { span, kind: ExprKind::Call(Box::new(function), self.exprs(&call.args)) }
             }
             Syn::Call(_) => self.chain(expr),
@@ -146,7 +147,7 @@ impl Lower<'_> {
             syn::PathArguments::Parenthesized(arguments) => arguments.paren_token.span.close(),
         });
         match (first, last) {
-            (Some(first), Some(last)) => Span { start: self.places.start(first), end: self.places.end(last) },
+            (Some(first), Some(last)) => between(self.places.start(first), self.places.end(last)),
             _ => Span::default(),
         }
     }
@@ -164,12 +165,12 @@ impl Lower<'_> {
     }
 
     fn delimiters(&self, span: DelimSpan) -> Span {
-        Span { start: self.places.start(span.open()), end: self.places.end(span.close()) }
+        between(self.places.start(span.open()), self.places.end(span.close()))
     }
 
     fn prefixed(&mut self, start: u32, operand: &Syn, kind: impl FnOnce(Box<Expr>) -> ExprKind) -> Expr {
         let operand = self.expr(operand);
-        Expr { span: Span { start, end: operand.span.end }, kind: kind(Box::new(operand)) }
+        Expr { span: between(start, operand.span.end), kind: kind(Box::new(operand)) }
     }
 
     fn braced(
@@ -178,7 +179,7 @@ impl Lower<'_> {
         block: &syn::Block,
         kind: impl FnOnce(crate::facts::Block) -> ExprKind,
     ) -> Expr {
-        let span = Span { start: self.places.start(first), end: self.places.end(block.brace_token.span.close()) };
+        let span = between(self.places.start(first), self.places.end(block.brace_token.span.close()));
         Expr { span, kind: kind(self.block(block)) }
     }
 
@@ -213,7 +214,7 @@ impl Lower<'_> {
         }
         let value = self.expr(value);
         let end = self.type_end(&cast.ty).max(value.span.end);
-        let span = Span { start: value.span.start, end };
+        let span = between(value.span.start, end);
         Expr { span, kind: ExprKind::Cast(Box::new(value), types::ty(&cast.ty)) }
     }
 
@@ -252,7 +253,7 @@ impl Lower<'_> {
         let start = self.path_span(literal.qself.as_ref(), &literal.path).start;
         let fields = literal.fields.iter().map(|field| (member(&field.member), self.expr(&field.expr))).collect();
         let rest = literal.rest.as_ref().map(|rest| Box::new(self.expr(rest)));
-        let span = Span { start, end: self.places.end(literal.brace_token.span.close()) };
+        let span = between(start, self.places.end(literal.brace_token.span.close()));
         Expr { span, kind: ExprKind::Struct(path, fields, rest) }
     }
 
@@ -266,7 +267,7 @@ impl Lower<'_> {
         let params = closure.inputs.iter().map(|input| self.closure_param(input)).collect();
         self.guards.clear();
         let body = self.expr(&closure.body);
-        let span = Span { start: self.places.start(first), end: body.span.end };
+        let span = between(self.places.start(first), body.span.end);
         let is_async = closure.asyncness.is_some();
         let is_move = closure.capture.is_some();
         Expr { span, kind: ExprKind::Closure(Box::new(Closure { params, body, is_async, is_move })) }
@@ -288,7 +289,7 @@ impl Lower<'_> {
             Some(otherwise) => otherwise.span.end,
             None => self.places.end(branch.then_branch.brace_token.span.close()),
         };
-        Expr { span: Span { start, end }, kind: ExprKind::If(cond, then, otherwise) }
+        Expr { span: between(start, end), kind: ExprKind::If(cond, then, otherwise) }
     }
 
     fn match_expr(&mut self, expr: &syn::ExprMatch) -> Expr {
@@ -296,7 +297,7 @@ impl Lower<'_> {
         let end = self.places.end(expr.brace_token.span.close());
         let scrutinee = Box::new(self.expr(&expr.expr));
         let arms = expr.arms.iter().map(|arm| self.arm(arm)).collect();
-        Expr { span: Span { start, end }, kind: ExprKind::Match(scrutinee, arms) }
+        Expr { span: between(start, end), kind: ExprKind::Match(scrutinee, arms) }
     }
 
     fn arm(&mut self, arm: &syn::Arm) -> Arm {
@@ -307,7 +308,7 @@ impl Lower<'_> {
         if self.anchors.is_some() {
             let start = syn::spanned::Spanned::span(&arm.pat);
             let start = arm.attrs.first().map_or(start, |first| first.pound_token.span);
-            self.anchor(Span { start: self.places.start(start), end: body.span.end });
+            self.anchor(between(self.places.start(start), body.span.end));
         }
         Arm { pat, guard, body }
     }
@@ -344,7 +345,7 @@ impl Lower<'_> {
         let start = paren.map_or(root.span.start, |paren| self.places.start(paren));
         let links: Vec<Link> = links.into_iter().rev().filter_map(|link| self.link(link)).collect();
         let end = links.last().map_or(root.span.end, |link| link.end);
-        Expr { span: Span { start, end }, kind: ExprKind::Chain(Box::new(root), links) }
+        Expr { span: between(start, end), kind: ExprKind::Chain(Box::new(root), links) }
     }
 
     fn link(&mut self, link: &Syn) -> Option<Link> {

@@ -4,6 +4,7 @@ use syn::{Attribute, FnArg, Signature, Visibility};
 
 use super::lower::{Lower, name};
 use super::patterns::ident_path;
+use super::places::between;
 use super::{attrs, types};
 use crate::facts::{Block, Function, Name, Owner, Param, Pat, Stmt, Type};
 use crate::source::Span;
@@ -44,7 +45,7 @@ impl Lower<'_> {
         sig: &Signature,
         last: proc_macro2::Span,
     ) -> Span {
-        Span { start: self.first(attributes, visibility, first_of_signature(sig)), end: self.places.end(last) }
+        between(self.first(attributes, visibility, first_of_signature(sig)), self.places.end(last))
     }
 
     fn function(&mut self, parts: &FnParts<'_>, owner: Owner, block: Option<&syn::Block>) {
@@ -125,7 +126,7 @@ impl Lower<'_> {
     fn local(&mut self, local: &syn::Local) -> Stmt {
         if self.anchors.is_some() {
             let start = self.first(&local.attrs, &Visibility::Inherited, local.let_token.span);
-            self.anchor(Span { start, end: self.places.end(local.semi_token.span) });
+            self.anchor(between(start, self.places.end(local.semi_token.span)));
         }
         let (pat, ty) = match &local.pat {
             syn::Pat::Type(typed) => (self.pat(&typed.pat), types::ty(&typed.ty)),
@@ -145,7 +146,7 @@ impl Lower<'_> {
         if self.anchors.is_some() {
             let start = attributes.first().map_or(span.start, |first| self.places.start(first.pound_token.span));
             let end = semi.map_or(span.end, |semi| self.places.end(semi.span));
-            self.anchor(Span { start: start.min(span.start), end });
+            self.anchor(between(start.min(span.start), end));
         }
     }
 }

@@ -4,11 +4,11 @@ use proc_macro2::Span as TokenSpan;
 use syn::{Attribute, Ident, ImplItem, Item, TraitItem, UseTree, Visibility};
 
 use super::lower::{Lower, name};
+use super::places::between;
 use super::{attrs, types};
 use crate::facts::{
     Block, Const, Expr, ExprKind, Field, Impl, Module, Name, Owner, Stmt, Type, TypeDef, TypeKind, Use,
 };
-use crate::source::Span;
 
 /// What `const` and `static` items have in common.
 struct ConstParts<'a> {
@@ -30,7 +30,7 @@ impl Lower<'_> {
         match item {
             Item::Const(item) => {
                 let start = self.first(&item.attrs, &item.vis, item.const_token.span);
-                self.anchor(Span { start, end: self.places.end(item.semi_token.span) });
+                self.anchor(between(start, self.places.end(item.semi_token.span)));
                 self.tested_const(
                     &item.attrs,
                     &ConstParts { ident: &item.ident, ty: &item.ty, value: Some(&item.expr) },
@@ -38,7 +38,7 @@ impl Lower<'_> {
             }
             Item::Static(item) => {
                 let start = self.first(&item.attrs, &item.vis, item.static_token.span);
-                self.anchor(Span { start, end: self.places.end(item.semi_token.span) });
+                self.anchor(between(start, self.places.end(item.semi_token.span)));
                 self.tested_const(
                     &item.attrs,
                     &ConstParts { ident: &item.ident, ty: &item.ty, value: Some(&item.expr) },
@@ -153,7 +153,7 @@ impl Lower<'_> {
             (None, Some(semi)) => self.places.end(semi.span),
             (None, None) => self.places.end(item.ident.span()),
         };
-        let span = Span { start, end };
+        let span = between(start, end);
         self.anchor(span);
         let module = Module {
             path: self.module_path(name(&item.ident)),
@@ -197,14 +197,14 @@ impl Lower<'_> {
             (None, syn::Fields::Named(fields)) => self.places.end(fields.brace_token.span.close()),
             (None, _) => self.places.end(item.ident.span()),
         };
-        self.anchor(Span { start, end });
+        self.anchor(between(start, end));
         let kind = TypeKind::Struct(self.fields(&item.fields));
         self.type_def(TypeParts { attributes: &item.attrs, ident: &item.ident, generics: &item.generics, kind });
     }
 
     fn enum_item(&mut self, item: &syn::ItemEnum) {
         let start = self.first(&item.attrs, &item.vis, item.enum_token.span);
-        self.anchor(Span { start, end: self.places.end(item.brace_token.span.close()) });
+        self.anchor(between(start, self.places.end(item.brace_token.span.close())));
         let variants =
             item.variants.iter().map(|variant| (name(&variant.ident), self.fields(&variant.fields))).collect();
         let kind = TypeKind::Enum(variants);
@@ -230,7 +230,7 @@ impl Lower<'_> {
             .map(|(field, ident)| {
                 if self.anchors.is_some() {
                     let start = self.first(&field.attrs, &field.vis, ident.span());
-                    self.anchor(Span { start, end: self.places.end(ident.span()) });
+                    self.anchor(between(start, self.places.end(ident.span())));
                 }
                 Field { name: name(ident), ty: types::ty(&field.ty) }
             })
@@ -251,7 +251,7 @@ impl Lower<'_> {
 
     fn trait_item(&mut self, item: &syn::ItemTrait) {
         let start = self.first(&item.attrs, &item.vis, item.trait_token.span);
-        self.anchor(Span { start, end: self.places.end(item.brace_token.span.close()) });
+        self.anchor(between(start, self.places.end(item.brace_token.span.close())));
         let kind = TypeKind::Trait(types::bounds(&item.supertraits));
         let parts = TypeParts { attributes: &item.attrs, ident: &item.ident, generics: &item.generics, kind };
         let index = self.type_def(parts);
@@ -265,7 +265,7 @@ impl Lower<'_> {
     fn impl_item(&mut self, item: &syn::ItemImpl) {
         let keyword = item.unsafety.map_or(item.impl_token.span, |token| token.span);
         let start = self.first(&item.attrs, &Visibility::Inherited, keyword);
-        self.anchor(Span { start, end: self.places.end(item.brace_token.span.close()) });
+        self.anchor(between(start, self.places.end(item.brace_token.span.close())));
         let lowered = self.impl_header(item);
         self.in_impl(lowered, |lower| {
             lower.tested(attrs::is_test(&item.attrs), |lower| {

@@ -13,6 +13,7 @@ use syn::{Attribute, Expr as Syn, Lit, Token, token};
 use super::lower::{Lower, name};
 use super::macros::{parsed, parsed_by};
 use super::patterns::member;
+use super::places::between;
 use super::recover::{MOST_AROUND, item_tokens};
 use super::types;
 use crate::facts::{Block, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Pat, Stmt, Type};
@@ -29,7 +30,8 @@ impl Lower<'_> {
         if input.peek(Token![let]) {
             let stmt = self.loose_let(input);
             parsed::<Token![;]>(input);
-            self.anchor(Span { start, end: self.at(input).max(start) });
+            let end = self.at(input);
+            self.anchor(between(start, end));
             return Some(stmt);
         }
         if starts_item(input) && self.broken_around <= MOST_AROUND {
@@ -56,7 +58,7 @@ impl Lower<'_> {
             } else if input.peek(Token![let]) {
                 let start = self.at(input);
                 let stmt = self.loose_let(input);
-                let span = Span { start, end: self.at(input).max(start) };
+                let span = between(start, self.at(input));
                 pieces.push(Expr { span, kind: ExprKind::Block(Block { stmts: vec![stmt] }) });
             } else {
                 match self.loose_expr(input, &mut from) {
@@ -191,8 +193,8 @@ impl Lower<'_> {
         from: u32,
     ) -> Expr {
         match self.operand(input, from) {
-            Some(operand) => Expr { span: Span { start, end: operand.span.end }, kind: kind(Box::new(operand)) },
-            None => Expr { span: Span { start, end: start + 1 }, kind: ExprKind::Other(Vec::new()) },
+            Some(operand) => Expr { span: between(start, operand.span.end), kind: kind(Box::new(operand)) },
+            None => Expr { span: between(start, start + 1), kind: ExprKind::Other(Vec::new()) },
         }
     }
 
@@ -235,12 +237,12 @@ impl Lower<'_> {
                 input.advance_to(&ahead);
                 let ExprKind::Path(path) = path.kind else { return None };
                 let (args, form) = self.macro_args(group.stream());
-                let span = Span { start, end: self.places.end(group.span_close()) };
+                let span = between(start, self.places.end(group.span_close()));
                 return Some(Expr { span, kind: ExprKind::Macro(MacroCall { path, args, form }) });
             }
         }
         if let Ok((delimiters, content)) = parens(input) {
-            let span = Span { start, end: self.delimited(delimiters).end };
+            let span = between(start, self.delimited(delimiters).end);
             return Some(Expr { span, kind: ExprKind::Call(Box::new(path), self.arguments(&content)) });
         }
         if input.peek(token::Brace)
@@ -283,7 +285,7 @@ impl Lower<'_> {
             links.push(link);
         }
         let Some(last) = links.last() else { return root };
-        let span = Span { start, end: last.end };
+        let span = between(start, last.end);
         match root.kind {
             ExprKind::Chain(inner, mut before) => {
                 before.extend(links);
@@ -357,12 +359,17 @@ impl Lower<'_> {
         Some((self.delimited(span), Block { stmts }))
     }
 
-    pub(super) fn at(&self, input: ParseStream<'_>) -> u32 {
-        self.places.start(input.span())
+    /// Where the next token starts. Behind the last one the stream has no place: there, where the last was asked for.
+    pub(super) fn at(&mut self, input: ParseStream<'_>) -> u32 {
+        let at = self.places.start(input.span());
+        if at > 0 {
+            self.seen = at;
+        }
+        if input.is_empty() { self.seen } else { at }
     }
 
     pub(super) fn delimited(&self, span: DelimSpan) -> Span {
-        Span { start: self.places.start(span.open()), end: self.places.end(span.close()) }
+        between(self.places.start(span.open()), self.places.end(span.close()))
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Lower<'t> {
     pub(super) anchors: Option<Vec<Anchor>>,
     /// Nothing in what is being read nests too deep for the parser.
     pub(super) is_shallow: bool,
+    /// The last place that was looked at while recovering.
+    pub(super) seen: u32,
     /// How many broken items are around.
     pub(super) broken_around: u32,
     /// How much may still be parsed again after a failure. Keeps broken files linear.
@@ -53,15 +55,11 @@ pub(super) struct Mark {
 }
 
 impl<'t> Lower<'t> {
-    pub(super) fn new(text: &'t str, is_test_target: bool) -> Self {
-        let root = Module {
-            span: Span { start: 0, end: crate::source::to_u32(text.len()) },
-            in_test: is_test_target,
-            ..Module::default()
-        };
+    pub(super) fn new(text: &'t str, limit: u32, is_test_target: bool) -> Self {
+        let root = Module { span: Span { start: 0, end: limit }, in_test: is_test_target, ..Module::default() };
         Self {
             text,
-            places: Places::new(text),
+            places: Places::new(text, limit),
             facts: FileFacts { modules: vec![root], ..FileFacts::default() },
             module: 0,
             owner: Owner::Module,
@@ -69,6 +67,7 @@ impl<'t> Lower<'t> {
             guards: Vec::new(),
             anchors: None,
             is_shallow: false,
+            seen: 0,
             broken_around: 0,
             fuel: 32 * text.len() as u64 + 4096,
             quiet: false,

@@ -8,6 +8,7 @@ use syn::{Attribute, Block as SynBlock, Expr as Syn, Macro, Token};
 use super::loose::equals;
 use super::lower::{Lower, name};
 use super::patterns::ident_path;
+use super::places::between;
 use super::{attrs, types};
 use crate::facts::{Arm, Block, Expr, ExprKind, Function, MacroCall, MacroForm, Name, Owner, Param, Pat, Stmt, Type};
 use crate::source::Span;
@@ -15,7 +16,7 @@ use crate::source::Span;
 impl Lower<'_> {
     /// A macro call as an expression.
     pub(super) fn macro_expr(&mut self, call: &Macro) -> Expr {
-        let span = Span { start: self.path_span(None, &call.path).start, end: self.macro_end(call) };
+        let span = between(self.path_span(None, &call.path).start, self.macro_end(call));
         let path = types::path(None, &call.path);
         let (args, form) = self.macro_args(call.tokens.clone());
         Expr { span, kind: ExprKind::Macro(MacroCall { path, args, form }) }
@@ -58,7 +59,7 @@ impl Lower<'_> {
         {
             let start = self.places.start(input.span());
             let block = Block { stmts: stmts.iter().filter_map(|stmt| self.stmt(stmt)).collect() };
-            let span = Span { start, end: block.stmts.iter().filter_map(stmt_end).max().unwrap_or(start) };
+            let span = between(start, block.stmts.iter().filter_map(stmt_end).max().unwrap_or(start));
             return (vec![Expr { span, kind: ExprKind::Block(block) }], MacroForm::Stmts);
         }
         let quiet = std::mem::replace(&mut self.quiet, true);
@@ -99,7 +100,7 @@ impl Lower<'_> {
             let future = if equals(input) {
                 self.loose_expr(input, &mut 0)?
             } else {
-                Expr { span: Span { start, end: start }, kind: ExprKind::Other(Vec::new()) }
+                Expr { span: between(start, start), kind: ExprKind::Other(Vec::new()) }
             };
             parsed::<Token![,]>(input);
             let guard = match parsed::<Token![if]>(input) {
@@ -109,7 +110,7 @@ impl Lower<'_> {
             parsed::<Token![=>]>(input)?;
             let body = self.arm_body(input)?;
             parsed::<Token![,]>(input);
-            let span = Span { start, end: body.span.end };
+            let span = between(start, body.span.end);
             self.anchor(span);
             arms.push(Expr { span, kind: ExprKind::Match(Box::new(future), vec![Arm { pat, guard, body }]) });
         }
@@ -131,7 +132,7 @@ impl Lower<'_> {
         match &item.ident {
             Some(ident) if item.mac.path.is_ident("macro_rules") => {
                 let start = self.first(&item.attrs, &syn::Visibility::Inherited, self.macro_start(&item.mac));
-                let span = Span { start, end: self.macro_end(&item.mac) };
+                let span = between(start, self.macro_end(&item.mac));
                 self.anchor(span);
                 let is_test = attrs::is_test(&item.attrs);
                 self.tested(is_test, |lower| lower.definition(ident, span, item.mac.tokens.clone()));
@@ -148,7 +149,7 @@ impl Lower<'_> {
     /// anything else becomes a function named after the macro, whose body is the call.
     pub(super) fn item_macro_call(&mut self, attributes: &[Attribute], call: &Macro) {
         let start = self.first(attributes, &syn::Visibility::Inherited, self.macro_start(call));
-        let span = Span { start, end: self.macro_end(call) };
+        let span = between(start, self.macro_end(call));
         self.anchor(span);
         let is_test = attrs::is_test(attributes);
         self.tested(is_test, |lower| {

@@ -61,15 +61,16 @@ pub fn parse(text: &str, is_test_target: bool) -> FileFacts {
 }
 
 fn read(text: &str, depth: u32, is_test_target: bool) -> FileFacts {
+    let limit = to_u32(text.len());
     let facts = match text.parse::<TokenStream>() {
-        Ok(tokens) => read_tokens(text, tokens, depth, is_test_target),
+        Ok(tokens) => read_tokens(&mut Lower::new(text, limit, is_test_target), tokens, depth),
         Err(_) => {
             let repaired = repair::repaired(text);
             let depth = nesting::of_text(&repaired.text);
             let mut facts = match repaired.text.parse::<TokenStream>() {
-                Ok(tokens) => read_tokens(&repaired.text, tokens, depth, is_test_target),
+                Ok(tokens) => read_tokens(&mut Lower::new(&repaired.text, limit, is_test_target), tokens, depth),
                 Err(error) => {
-                    let span = Span { start: 0, end: to_u32(text.len()) };
+                    let span = Span { start: 0, end: limit };
                     unread(span, &format!("not understood as Rust: {error}"))
                 }
             };
@@ -81,14 +82,14 @@ fn read(text: &str, depth: u32, is_test_target: bool) -> FileFacts {
     finished(facts)
 }
 
-fn read_tokens(text: &str, tokens: TokenStream, depth: u32, is_test_target: bool) -> FileFacts {
-    let mut lower = Lower::new(text, is_test_target);
+fn read_tokens(lower: &mut Lower<'_>, tokens: TokenStream, depth: u32) -> FileFacts {
+    let text = lower.text;
     lower.is_shallow = depth <= nesting::DEEPEST;
     let has_directives = memchr::memmem::find(text.as_bytes(), directives::MARKER.as_bytes()).is_some();
     lower.anchors = has_directives.then(Vec::new);
     lower.items_of(tokens, Members::Module);
-    let Lower { mut facts, anchors, .. } = lower;
-    facts.directives = anchors.map_or_else(Vec::new, |anchors| directives::directives(text, anchors));
+    let mut facts = std::mem::take(&mut lower.facts);
+    facts.directives = lower.anchors.take().map_or_else(Vec::new, |anchors| directives::directives(text, anchors));
     facts
 }
 

@@ -162,7 +162,7 @@ impl Nesting {
             ('?', _) => return self.operand(),
             ('=', '=') | ('>', '=') => level.open = level.open.saturating_sub(1),
             ('=', '<') => level.angles = level.angles.saturating_sub(1),
-            ('=', '>' | '!') => {}
+            ('=', '>' | '!' | '.') => {}
             ('=' | '@', _) | ('>', '-') => level.open += 1,
             ('<', '<') if is_binary => {}
             ('<', _) if is_joint || !is_binary => level.angles += 1,

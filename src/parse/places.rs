@@ -16,6 +16,8 @@ pub(super) struct Places {
     line_starts: Vec<u32>,
     /// For a text that is not ASCII: the text's length of each character block.
     wide: Option<Wide>,
+    /// The length of the file; a repaired text goes on behind it.
+    limit: u32,
 }
 
 struct Wide {
@@ -24,11 +26,16 @@ struct Wide {
     checkpoints: Vec<u32>,
 }
 
+/// A span that is never negative, whatever was recovered.
+pub(super) fn between(start: u32, end: u32) -> Span {
+    Span { start, end: end.max(start) }
+}
+
 impl Places {
-    pub(super) fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str, limit: u32) -> Self {
         if text.is_ascii() {
             let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| to_u32(at + 1));
-            return Self { line_starts: std::iter::once(0).chain(breaks).collect(), wide: None };
+            return Self { line_starts: std::iter::once(0).chain(breaks).collect(), wide: None, limit };
         }
         let mut line_starts = vec![0];
         let mut checkpoints = Vec::new();
@@ -40,7 +47,7 @@ impl Places {
                 line_starts.push(to_u32(index + 1));
             }
         }
-        Self { line_starts, wide: Some(Wide { text: text.into(), checkpoints }) }
+        Self { line_starts, wide: Some(Wide { text: text.into(), checkpoints }), limit }
     }
 
     pub(super) fn start(&self, span: proc_macro2::Span) -> u32 {
@@ -58,10 +65,11 @@ impl Places {
     fn byte(&self, at: LineColumn) -> u32 {
         let line = at.line.saturating_sub(1).min(self.line_starts.len() - 1);
         let unit = self.line_starts[line] as usize + at.column;
-        match &self.wide {
+        let byte = match &self.wide {
             None => to_u32(unit),
             Some(wide) => wide.byte(unit),
-        }
+        };
+        byte.min(self.limit)
     }
 }
 
@@ -80,7 +88,7 @@ mod tests {
     #[test]
     fn bytes_are_found_behind_wide_characters_and_line_breaks() {
         let text = format!("a\u{e4}\u{1f980}\r\n{}x\n\u{e4}y", "\u{e4}".repeat(200));
-        let places = Places::new(&text);
+        let places = Places::new(&text, to_u32(text.len()));
         assert_eq!(places.byte(LineColumn { line: 2, column: 200 }) as usize, text.find('x').unwrap());
         assert_eq!(places.byte(LineColumn { line: 3, column: 1 }) as usize, text.find('y').unwrap());
         assert_eq!(places.byte(LineColumn { line: 3, column: 2 }) as usize, text.len());

@@ -9,6 +9,7 @@ use super::functions::FnParts;
 use super::loose::step;
 use super::lower::{Lower, name};
 use super::macros::{parsed, parsed_by};
+use super::places::between;
 use super::{attrs, nesting, types};
 use crate::facts::{Block, Expr, ExprKind, Field, Impl, Module, Name, Owner, Param, Stmt, Type, TypeDef, TypeKind};
 use crate::source::Span;
@@ -142,7 +143,8 @@ impl Lower<'_> {
             match self.next_stmt(input) {
                 Ok(stmt) => stmts.extend(stmt),
                 Err(error) => {
-                    self.blind_at(&error, self.at(input));
+                    let at = self.at(input);
+                    self.blind_at(&error, at);
                     stmts.extend(self.loose_stmt(input));
                 }
             }
@@ -176,7 +178,7 @@ impl Lower<'_> {
 
     fn blind_at(&mut self, error: &syn::Error, fallback: u32) {
         let span = self.places.span(error.span());
-        let span = if span.end == 0 { Span { start: fallback, end: fallback } } else { span };
+        let span = if span.end == 0 { between(fallback, fallback) } else { span };
         self.blind(span, format!("not understood as Rust: {error}"));
     }
 
@@ -324,7 +326,7 @@ impl Lower<'_> {
         let mut spans = tokens.map(|token| token.span());
         let Some(first) = spans.next() else { return Span::default() };
         let last = spans.last().unwrap_or(first);
-        Span { start: self.places.start(first), end: self.places.end(last) }
+        between(self.places.start(first), self.places.end(last))
     }
 }
 
@@ -463,6 +465,7 @@ struct ItemEnd {
     /// Something was seen that does not belong before a keyword.
     has_noise: bool,
     after_pound: bool,
+    is_after_const: bool,
 }
 
 impl ItemEnd {
@@ -479,6 +482,9 @@ impl ItemEnd {
     /// Takes a token; whether it was the last.
     fn is_after(&mut self, token: &TokenTree) -> bool {
         let after_pound = std::mem::take(&mut self.after_pound);
+        if std::mem::take(&mut self.is_after_const) {
+            self.has_keyword = !matches!(token, TokenTree::Ident(next) if modifies(next));
+        }
         match token {
             TokenTree::Punct(punct) if punct.as_char() == ';' => return true,
             TokenTree::Punct(punct) if punct.as_char() == '#' => self.after_pound = true,
@@ -502,7 +508,10 @@ impl ItemEnd {
                 self.needs_semicolon = true;
             }
             // May still be a modifier of a function.
-            "const" | "extern" => self.needs_semicolon = true,
+            "const" | "extern" => {
+                self.needs_semicolon = true;
+                self.is_after_const = word == "const";
+            }
             "pub" | "unsafe" | "async" | "default" | "gen" | "auto" | "safe" => self.needs_semicolon = false,
             _ => self.has_noise = !self.needs_semicolon,
         }

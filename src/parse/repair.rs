@@ -175,10 +175,11 @@ impl Repair<'_> {
         }
         let mut closers = Vec::new();
         while let Some(last) = open.pop() {
-            self.blind(last.at..last.at + 1, "bracket without its pair");
-            match last.semicolon {
-                Some(semicolon) => self.text[semicolon] = last.closer,
-                None => closers.push(last.closer),
+            if last.closer == b'}' {
+                self.blind(last.at..last.at + 1, "bracket without its pair");
+                closers.push(last.closer);
+            } else {
+                self.give_up(&last);
             }
         }
         closers

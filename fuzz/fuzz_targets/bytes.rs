@@ -1,0 +1,10 @@
+//! Any bytes are read, and every blind spot is inside them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let text = String::from_utf8_lossy(data);
+    let facts = rls_audit::parse::parse(&text, false);
+    for blind in &facts.blind_spots {
+        assert!(text.get(blind.span.start as usize..blind.span.end as usize).is_some(), "{blind:?}");
+    }
+});
