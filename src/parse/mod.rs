@@ -64,22 +64,24 @@ fn read(text: &str, depth: u32, is_test_target: bool) -> FileFacts {
     let limit = to_u32(text.len());
     let facts = match text.parse::<TokenStream>() {
         Ok(tokens) => read_tokens(&mut Lower::new(text, limit, is_test_target), tokens, depth),
-        Err(_) => {
-            let repaired = repair::repaired(text);
-            let depth = nesting::of_text(&repaired.text);
-            let mut facts = match repaired.text.parse::<TokenStream>() {
-                Ok(tokens) => read_tokens(&mut Lower::new(&repaired.text, limit, is_test_target), tokens, depth),
-                Err(error) => {
-                    let span = Span { start: 0, end: limit };
-                    unread(span, &format!("not understood as Rust: {error}"))
-                }
-            };
-            facts.blind_spots.extend(repaired.blind_spots);
-            facts
-        }
+        Err(_) => read_repaired(text, is_test_target),
     };
     proc_macro2::extra::invalidate_current_thread_spans();
     finished(facts)
+}
+
+/// Reads what is left after a repair, the mild one if it is enough.
+fn read_repaired(text: &str, is_test_target: bool) -> FileFacts {
+    let limit = to_u32(text.len());
+    for repair in [repair::repaired, repair::salvaged] {
+        let repaired = repair(text);
+        let Ok(tokens) = repaired.text.parse::<TokenStream>() else { continue };
+        let depth = nesting::of_text(&repaired.text);
+        let mut facts = read_tokens(&mut Lower::new(&repaired.text, limit, is_test_target), tokens, depth);
+        facts.blind_spots.extend(repaired.blind_spots);
+        return facts;
+    }
+    unread(Span { start: 0, end: limit }, "not understood as Rust")
 }
 
 fn read_tokens(lower: &mut Lower<'_>, tokens: TokenStream, depth: u32) -> FileFacts {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use ra_ap_rustc_lexer::{LiteralKind, TokenKind};
 
 use super::lex::lexed;
@@ -32,6 +32,23 @@ pub(super) fn repaired(text: &str) -> Repaired {
     bytes.extend(closers);
     let text = String::from_utf8(bytes).unwrap_or_default();
     Repaired { text, blind_spots: repair.blind_spots }
+}
+
+/// What is left of a text when nothing else helped: the regions between items at the first column that lex alone.
+pub(super) fn salvaged(text: &str) -> Repaired {
+    let mut repair =
+        Repair { text: text.as_bytes().to_vec(), source: text, blind_spots: Vec::new(), tokens: Vec::new() };
+    let mut starts = item_lines(text);
+    starts.push(text.len());
+    let mut start = 0;
+    for end in starts {
+        if text[start..end].parse::<TokenStream>().is_err() {
+            repair.blind(start..end, "not understood as Rust");
+            repair.blank(start..end);
+        }
+        start = end;
+    }
+    Repaired { text: String::from_utf8(repair.text).unwrap_or_default(), blind_spots: repair.blind_spots }
 }
 
 struct Token {
@@ -133,9 +150,8 @@ impl Repair<'_> {
         if !is_comment {
             self.blind(at.clone(), "not a token of Rust");
         }
-        let plain: String =
-            self.source[at.clone()].chars().map(|c| if "\\\r\0".contains(c) { ' ' } else { c }).collect();
-        if is_text && plain.parse::<TokenStream>().is_ok() {
+        let plain = without_escapes(&self.source[at.clone()]);
+        if is_text && plain.parse::<Literal>().is_ok() {
             self.text[at].copy_from_slice(plain.as_bytes());
         } else if is_text && at.len() >= 2 {
             self.blank(at.clone());
@@ -210,7 +226,7 @@ impl Repair<'_> {
         // The white space before the item has room for the brackets.
         let before = index.checked_sub(1).map(|before| &self.tokens[before]);
         let mut room = match before {
-            Some(Token { kind: TokenKind::Whitespace, at }) => at.clone(),
+            Some(Token { kind: TokenKind::Whitespace, at }) => self.room_in(at.clone(), index - 1),
             _ => 0..0,
         };
         while let Some(last) = unclosed.pop() {
@@ -222,6 +238,14 @@ impl Repair<'_> {
                 _ => self.give_up(&last),
             }
         }
+    }
+
+    /// White space that may be overwritten: not the line break that ends a comment.
+    fn room_in(&self, space: Range<usize>, index: usize) -> Range<usize> {
+        let before = index.checked_sub(1).map(|before| self.tokens[before].kind);
+        let is_after_comment = matches!(before, Some(TokenKind::LineComment { .. }));
+        let start = if is_after_comment { line_end(self.source, space.start).min(space.end) } else { space.start };
+        start..space.end
     }
 
     /// Closes a parenthesis at the end of its statement, or blanks the bracket.
@@ -329,6 +353,22 @@ fn is_item_line(text: &str, start: usize) -> bool {
 
 fn line_end(text: &str, from: usize) -> usize {
     memchr::memchr(b'\n', &text.as_bytes()[from..]).map_or(text.len(), |at| from + at + 1)
+}
+
+/// A string literal with spaces for its escapes, right or wrong, of the same length.
+fn without_escapes(literal: &str) -> String {
+    let mut plain = String::with_capacity(literal.len());
+    let mut is_escaped = false;
+    for character in literal.chars() {
+        let is_backslash = character == '\\' && !is_escaped;
+        if is_backslash || is_escaped || matches!(character, '\r' | '\0') {
+            plain.extend(std::iter::repeat_n(' ', character.len_utf8()));
+        } else {
+            plain.push(character);
+        }
+        is_escaped = is_backslash;
+    }
+    plain
 }
 
 fn has_bare_return(text: &str) -> bool {

@@ -81,6 +81,13 @@ fn tokens_that_are_none_hide_only_themselves() {
 }
 
 #[test]
+fn a_string_with_a_wrong_escape_stays_a_string() {
+    let (shown, blind) = broken("fn a() { x(\"\\/ \\\" { // \u{e4}\", y()) }");
+    assert_eq!(shown, "fn a() { x(\"      { // \u{e4}\", y()) }");
+    assert_eq!(blind.len(), 1);
+}
+
+#[test]
 fn what_stands_before_the_code_keeps_offsets() {
     let text =
         "\u{feff}#!/usr/bin/env cargo\r\n---\r\n[dependencies]\r\n---\r\nfn f() { \u{e4}(\"\u{e4}\") }\r\nfn g() {}";
