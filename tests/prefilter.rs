@@ -25,6 +25,20 @@ fn fixtures() {
     }
 }
 
+/// Larger trees, where there are some: `RLS_AUDIT_TREES=DIR:DIR cargo test --test prefilter -- --nocapture`.
+#[test]
+fn trees_of_your_own() {
+    let Some(folders) = std::env::var_os("RLS_AUDIT_TREES") else {
+        return println!("skipped: RLS_AUDIT_TREES names no folder");
+    };
+    for folder in std::env::split_paths(&folders) {
+        let request = Request { cwd: folder.clone(), ..Request::default() };
+        let sources = Project::find(&request).unwrap().read(&request).unwrap();
+        let stats = assert_same(&folder.to_string_lossy(), &sources, &folder.join(RULES_FILE)).stats;
+        println!("{}: {} of {} files parsed", folder.display(), stats.parsed, stats.files);
+    }
+}
+
 #[test]
 fn an_alias_of_a_pool() {
     check(&[
@@ -48,6 +62,31 @@ fn re_exports() {
             "use crate::prelude::*;\npub async fn all(db: &Db) { q(\"select 1\").execute(db).await.unwrap(); }",
         ),
         ("src/main.rs", "mod db; mod prelude; mod orders;\nfn main() { orders::all(db()) }"),
+    ]);
+}
+
+#[test]
+fn re_exports_of_common_names() {
+    check(&[
+        ("src/db.rs", "pub use sqlx::Pool;\npub use diesel::update;"),
+        ("src/all.rs", "pub use tokio_postgres::*;"),
+        ("src/orders.rs", "use crate::db::Pool;\npub async fn all(db: &Pool<X>) { \"select 1\".execute(db).await }"),
+        ("src/users.rs", "use crate::db::update;\npub fn all(it: &mut C) { update(users::table).execute(it) }"),
+        (
+            "src/more.rs",
+            "use crate::all::Client;\npub async fn all(client: &Client) { client.execute(\"select 1\", &[]).await }",
+        ),
+    ]);
+}
+
+#[test]
+fn imports_that_a_child_module_sees() {
+    check(&[
+        ("src/db.rs", "use tokio_postgres::Client;\nmod child;"),
+        (
+            "src/db/child.rs",
+            "use super::*;\npub async fn all(client: &Client) { client.execute(\"select 1\", &[]).await }",
+        ),
     ]);
 }
 

@@ -42,6 +42,15 @@ impl<'a> PathPattern<'a> {
         self.parts.last().copied().unwrap_or_default()
     }
 
+    /// The part that tells it from other names without its crate: its type, or itself where it stands alone.
+    fn telling_part(&self) -> Option<&'a str> {
+        match self.parts.as_slice() {
+            [only] => Some(only),
+            [.., owner, _] => Some(*owner).filter(|owner| is_distinctive(owner)),
+            [] => None,
+        }
+    }
+
     /// Whether the pattern is a name alone.
     #[must_use]
     pub fn is_bare(&self) -> bool {
@@ -175,19 +184,23 @@ impl<'a> RuleBook<'a> {
             || any(self.guards.get(last), |row| row.0.matches(full))
     }
 
-    /// Every identifier that can make a file matter, for the byte prefilter.
+    /// Every identifier that makes a file matter, for the byte prefilter. A query's name alone is often a common word
+    /// (`QueryBuilder::new`, `Entity::find`): its type is looked for instead, and a crate's function only with the crate.
     #[must_use]
     pub fn identifiers(&self) -> Vec<&'a str> {
         let scope_calls = [&self.closures, &self.guards, &self.setters].into_iter().flat_map(|rows| rows.keys());
         let mut names: Vec<&'a str> = self
             .crates
             .keys()
-            .chain(self.queries.keys())
             .chain(self.scope_types.keys())
             .chain(self.bypasses.keys())
             .chain(scope_calls)
             .copied()
             .collect();
+        // What stands alone in a pack with crates (`table`) comes from one of them; an in-house layer may have none.
+        let has_crates = |pack: u8| self.crates.values().any(|of| *of == pack);
+        let queries = self.queries.values().flatten().filter(|row| !(row.1.is_bare() && has_crates(row.0)));
+        names.extend(queries.filter_map(|row| row.1.telling_part()));
         names.extend(self.handles.iter().filter(|(name, _)| is_distinctive(name)).map(|(name, _)| *name));
         names.extend(
             self.executes.iter().filter(|(_, rows)| rows.iter().any(|row| row.1.distinct)).map(|(name, _)| *name),
@@ -195,6 +208,15 @@ impl<'a> RuleBook<'a> {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// Every name that a crate of a pack exports and a rule knows. A file that imports it from elsewhere in the run
+    /// matters too.
+    #[must_use]
+    pub fn exported(&self) -> FxHashSet<&'a str> {
+        let owners = self.queries.values().flatten().filter_map(|row| row.1.parts.iter().rev().nth(1).copied());
+        let types = owners.filter(|owner| is_type_name(owner));
+        self.queries.keys().chain(self.handles.keys()).copied().chain(types).collect()
     }
 
     fn add_pack(&mut self, id: u8, pack: &'a crate::rules::Pack) {

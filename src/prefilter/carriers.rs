@@ -3,19 +3,23 @@
 use rustc_hash::FxHashSet;
 
 use super::matcher::{ALWAYS, Matcher};
-use crate::facts::{FileFacts, Function, Generic, Name, Owner, Pat, Type, TypeKind};
+use crate::facts::{FileFacts, Function, Generic, Impl, Name, Owner, Pat, Type, TypeKind, Use};
+use crate::index::{COMMON_METHODS, RuleBook};
 
 /// The names that matter so far.
 #[derive(Debug, Default)]
 pub struct Carriers {
     names: FxHashSet<Name>,
+    /// What the packs' crates export.
+    exported: FxHashSet<Name>,
 }
 
 impl Carriers {
     /// Starts from the identifiers of the rules.
     #[must_use]
-    pub fn new(identifiers: &[&str]) -> Self {
-        Self { names: identifiers.iter().copied().map(Name::new).collect() }
+    pub fn new(book: &RuleBook<'_>) -> Self {
+        let named = |names: &mut dyn Iterator<Item = &str>| names.map(Name::new).collect();
+        Self { names: named(&mut book.identifiers().into_iter()), exported: named(&mut book.exported().into_iter()) }
     }
 
     /// The matcher of the first round.
@@ -63,13 +67,7 @@ impl Carriers {
             }
         }
         for used in &file.uses {
-            // `use sqlx::PgPool as Db`: the alias is another name of the same.
-            let renamed = used.name.as_ref().filter(|name| used.path.last() != Some(name));
-            if let Some(name) = renamed
-                && used.path.last().is_some_and(|last| self.names.contains(last))
-            {
-                self.add(&name.clone(), added);
-            }
+            self.grow_from_use(file, used, added);
         }
         for item in &file.consts {
             if self.mentions(&item.ty) {
@@ -77,29 +75,58 @@ impl Carriers {
             }
         }
         for function in &file.functions {
-            if self.is_carrier(file, function) {
-                self.add(&function.name, added);
+            if self.is_carrier(function) {
+                self.add_function(file, function, added);
             }
         }
     }
 
-    fn is_carrier(&self, file: &FileFacts, function: &Function) -> bool {
-        if function.owner == Owner::Macro {
-            return true;
+    /// An import under another name, and one that others may import again from here.
+    fn grow_from_use(&mut self, file: &FileFacts, used: &Use, added: &mut Vec<Name>) {
+        let is_passed_on = used.is_public || file.modules.len() > 1;
+        let from_carrier = |names: &FxHashSet<Name>| used.path.iter().any(|part| names.contains(part));
+        match &used.name {
+            Some(name) => {
+                let Some(last) = used.path.last() else { return };
+                let is_renamed = name != last && self.names.contains(last);
+                let is_exported = self.exported.contains(last.as_str()) && from_carrier(&self.names);
+                if is_renamed || (is_exported && (is_passed_on || name != last)) {
+                    self.add(&name.clone(), added);
+                }
+            }
+            None if is_passed_on && from_carrier(&self.names) => {
+                for name in self.exported.clone() {
+                    self.add(&name, added);
+                }
+            }
+            None => {}
         }
+    }
+
+    /// By its body, a macro is judged where the texts are.
+    fn is_carrier(&self, function: &Function) -> bool {
         let in_signature = function.params.iter().any(|param| self.mentions(&param.ty))
             || self.mentions(&function.output)
             || self.bounds_mention(&function.generics);
-        let has_receiver =
-            function.params.first().is_some_and(|param| matches!(&param.pat, Pat::Ident(name, _) if name == "self"));
-        match function.owner {
-            // `Type::new(pool)` is only ever called where the type is named.
-            Owner::Impl(block) if in_signature && !has_receiver => {
-                let named = matches!(&file.impls[block as usize].self_type, Type::Path(path) if self.names.contains(path.last()));
-                !named
+        in_signature && function.owner != Owner::Macro
+    }
+
+    /// A function by its name, and its type or trait by theirs. `Type::new(pool)` is only called where the type is named,
+    /// and a method of a common name only where the type is known.
+    fn add_function(&mut self, file: &FileFacts, function: &Function, added: &mut Vec<Name>) {
+        let owner = match function.owner {
+            Owner::Impl(block) => owner_of(&file.impls[block as usize]),
+            Owner::Trait(of) => file.types.get(of as usize).map(|ty| ty.name.clone()),
+            Owner::Module | Owner::Macro => None,
+        };
+        if let Some(owner) = owner {
+            self.add(&owner, added);
+            let has_receiver = matches!(function.params.first(), Some(param) if matches!(&param.pat, Pat::Ident(name, _) if name == "self"));
+            if !has_receiver || COMMON_METHODS.contains(&function.name.as_str()) {
+                return;
             }
-            _ => in_signature,
         }
+        self.add(&function.name, added);
     }
 
     fn add(&mut self, name: &Name, added: &mut Vec<Name>) {
@@ -127,4 +154,11 @@ impl Carriers {
             }
         }
     }
+}
+
+/// The name of the type that a block is for; nothing for a blanket one.
+fn owner_of(block: &Impl) -> Option<Name> {
+    let Type::Path(path) = &block.self_type else { return None };
+    let is_parameter = block.generics.iter().any(|generic| path.ident() == Some(&generic.name));
+    (!is_parameter).then(|| Name::new(path.last()))
 }

@@ -4,8 +4,8 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 use super::words::is_word;
 
-/// What makes a file matter whatever the rules say: re-exports, which names are found through, and our own comments.
-pub const ALWAYS: [&str; 4] = ["pub use", "pub(crate) use", "pub(super) use", "rls-audit"];
+/// What makes a file matter whatever the rules say: our own comments.
+pub const ALWAYS: [&str; 1] = ["rls-audit"];
 
 /// Names to look for in texts, as whole words.
 pub struct Matcher {

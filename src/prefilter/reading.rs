@@ -6,9 +6,9 @@ use rustc_hash::FxHashSet;
 use super::carriers::Carriers;
 use super::definitions::Definitions;
 use super::matcher::Matcher;
-use super::words::{used_names, words};
+use super::words::{passes_names_on, used_names, words};
 use crate::clock::Clock;
-use crate::facts::{FileFacts, Name};
+use crate::facts::{FileFacts, Name, Owner};
 use crate::index::{COMMON_METHODS, RuleBook};
 use crate::rules::Rules;
 use crate::source::{SourceFile, Span};
@@ -44,13 +44,14 @@ struct Body {
     file: usize,
     span: Span,
     name: Name,
+    is_macro: bool,
 }
 
 impl<'f> Reading<'f> {
     /// Reads the files that matter by the rules' own names, and all that follows.
     #[must_use]
     pub fn new(files: &'f [SourceFile], rules: &Rules, parsing: Parsing, clock: &mut Clock) -> Self {
-        let carriers = Carriers::new(&RuleBook::new(rules).identifiers());
+        let carriers = Carriers::new(&RuleBook::new(rules));
         let first = carriers.matcher();
         let mut reading = Self {
             files,
@@ -62,7 +63,12 @@ impl<'f> Reading<'f> {
             idle: Vec::new(),
             definitions: None,
         };
-        let chosen = reading.matching(&first);
+        let mut chosen = reading.matching(&first);
+        if !chosen.is_empty() {
+            chosen.extend(reading.choose(passes_names_on));
+            chosen.sort_unstable();
+            chosen.dedup();
+        }
         reading.rounds(chosen, clock);
         if parsing == Parsing::Everything {
             reading.parse((0..files.len()).collect());
@@ -120,10 +126,10 @@ impl<'f> Reading<'f> {
     fn next(&mut self) -> Vec<usize> {
         let matters = &self.matters;
         let known = self.facts.iter().zip(matters).filter(|(_, matters)| **matters).map(|(facts, _)| facts);
-        let names = self.carriers.grow(known);
+        let mut names = self.carriers.grow(known);
+        let used = self.newly_used(&mut names);
         let mut chosen =
             if names.is_empty() { Vec::new() } else { self.matching(&Matcher::new(names.iter().map(Name::as_str))) };
-        let used = self.newly_used();
         if !used.is_empty() {
             let (files, matters) = (self.files, &self.matters);
             let definitions = self.definitions.get_or_insert_with(|| Definitions::new(files, |at| !matters[at]));
@@ -134,20 +140,21 @@ impl<'f> Reading<'f> {
         chosen
     }
 
-    /// What the functions use that touch handles since the last round.
-    fn newly_used(&mut self) -> Vec<Name> {
+    /// What the functions use that touch handles since the last round. Macros among them are added to the names.
+    fn newly_used(&mut self, names: &mut Vec<Name>) -> Vec<Name> {
         let mut all = Vec::new();
         loop {
-            let touches = |body: &Body| {
-                let text = &self.files[body.file].text[body.span.start as usize..body.span.end as usize];
-                self.used.contains(&body.name) || self.carriers.any_of(words(text).map(|word| word.text))
-            };
-            let (active, idle): (Vec<Body>, Vec<Body>) =
-                std::mem::take(&mut self.idle).into_par_iter().partition(touches);
+            let bodies = std::mem::take(&mut self.idle);
+            let is_active = |body: &Body| self.used.contains(&body.name) || self.touches(body);
+            let (active, idle): (Vec<Body>, Vec<Body>) = bodies.into_par_iter().partition(is_active);
             self.idle = idle;
-            let before = all.len();
+            let before = all.len() + names.len();
             for body in active {
-                let text = &self.files[body.file].text[body.span.start as usize..body.span.end as usize];
+                // A macro is called where nothing else may be named.
+                if body.is_macro && self.touches(&body) && self.carriers.insert(&body.name) {
+                    names.push(body.name.clone());
+                }
+                let text = self.text(&body);
                 for name in used_names(text, &COMMON_METHODS) {
                     if !self.used.contains(name) {
                         self.used.insert(Name::new(name));
@@ -155,15 +162,27 @@ impl<'f> Reading<'f> {
                     }
                 }
             }
-            if all.len() == before {
+            if all.len() + names.len() == before {
                 return all;
             }
         }
     }
 
+    fn text(&self, body: &Body) -> &'f str {
+        self.files[body.file].slice(body.span)
+    }
+
+    fn touches(&self, body: &Body) -> bool {
+        self.carriers.any_of(words(self.text(body)).map(|word| word.text))
+    }
+
     fn matching(&self, matcher: &Matcher) -> Vec<usize> {
-        let matches = |at: &usize| !self.matters[*at] && matcher.matches(&self.files[*at].text);
-        (0..self.files.len()).into_par_iter().filter(matches).collect()
+        self.choose(|text| matcher.matches(text))
+    }
+
+    fn choose(&self, fits: impl Fn(&str) -> bool + Sync) -> Vec<usize> {
+        let is_chosen = |at: &usize| !self.matters[*at] && fits(&self.files[*at].text);
+        (0..self.files.len()).into_par_iter().filter(is_chosen).collect()
     }
 
     fn parse(&mut self, mut chosen: Vec<usize>) {
@@ -178,7 +197,8 @@ impl<'f> Reading<'f> {
 }
 
 fn bodies(file: usize, facts: &FileFacts) -> impl Iterator<Item = Body> + '_ {
-    let functions = facts.functions.iter().map(|function| (function.span, &function.name));
-    let consts = facts.consts.iter().filter_map(|item| Some((item.value.as_ref()?.span, &item.name)));
-    functions.chain(consts).map(move |(span, name)| Body { file, span, name: name.clone() })
+    let functions =
+        facts.functions.iter().map(|function| (function.span, &function.name, function.owner == Owner::Macro));
+    let consts = facts.consts.iter().filter_map(|item| Some((item.value.as_ref()?.span, &item.name, false)));
+    functions.chain(consts).map(move |(span, name, is_macro)| Body { file, span, name: name.clone(), is_macro })
 }

@@ -55,6 +55,33 @@ fn owner_is_type(before: &str) -> bool {
     owner.ends_with('>') || owner[start..].starts_with(|letter: char| letter.is_uppercase())
 }
 
+/// Whether a text re-exports what it need not name: by a glob, under another name, or through a module.
+/// Types that are re-exported by name are found by that name.
+pub fn passes_names_on(text: &str) -> bool {
+    memchr::memmem::find_iter(text.as_bytes(), b"pub").any(|at| {
+        let item = text[at..].split(';').next().unwrap_or_default();
+        let visibility = item["pub".len()..].trim_start();
+        let rest = match visibility.strip_prefix('(') {
+            Some(inside) => inside.split_once(')').map_or("", |(_, rest)| rest).trim_start(),
+            None => visibility,
+        };
+        let Some(tree) = rest.strip_prefix("use").filter(|tree| tree.starts_with([' ', '\n', '\r', '\t', ':'])) else {
+            return false;
+        };
+        let mut all = words(tree);
+        tree.contains('*') || all.any(|word| word.text == "as" || is_last(tree, word) && !is_type(word.text))
+    })
+}
+
+/// Whether a word ends its branch of a `use` tree.
+fn is_last(tree: &str, word: Word<'_>) -> bool {
+    !tree[word.start + word.text.len()..].trim_start().starts_with("::")
+}
+
+fn is_type(word: &str) -> bool {
+    word.starts_with(|letter: char| letter.is_uppercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +90,17 @@ mod tests {
     fn words_are_found() {
         let found: Vec<&str> = words("fn a_1(b: Ünique) { c.d() }").map(|word| word.text).collect();
         assert_eq!(found, ["fn", "a_1", "b", "Ünique", "c", "d"]);
+    }
+
+    #[test]
+    fn re_exports_by_other_means_than_a_type_name_are_seen() {
+        for text in ["pub use a::*;", "pub(crate) use a::B as C;", "pub use\n a::{B, c};", "pub(in crate::x) use a::b;"]
+        {
+            assert!(passes_names_on(text), "{text}");
+        }
+        for text in ["use a::*;", "pub use a::B;", "pub use a::{B, c::D};", "pub fn user() { a * b }"] {
+            assert!(!passes_names_on(text), "{text}");
+        }
     }
 
     #[test]
