@@ -136,6 +136,9 @@ impl Index<'_> {
             Ty::Handle(_) => 4,
         };
         let mut best = Ty::Unknown;
+        if depth == 0 {
+            return best;
+        }
         for bound in bounds {
             let found = self.resolve(context, bound, depth - 1);
             if means(&found) > means(&best) {
