@@ -5,12 +5,12 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr as Syn, Lit, Token, token};
 
-use super::loose::{braces, equals, flat, step, step_by};
+use super::loose::flat;
 use super::lower::Lower;
-use super::macros::{parsed, parsed_by};
+use super::places::between;
+use super::tokens::{braces, equals, parsed, parsed_by, step, step_by};
 use super::types;
 use crate::facts::{Arm, Block, Closure, Expr, ExprKind, Param, Type};
-use crate::source::Span;
 
 impl Lower<'_> {
     /// Closures, blocks and branches.
@@ -25,7 +25,7 @@ impl Lower<'_> {
             && let Some((span, block)) = self.loose_block(input)
         {
             let kind = if modified.is_async { ExprKind::Async(block) } else { ExprKind::Block(block) };
-            return Some(Expr { span: Span { start, end: span.end }, kind });
+            return Some(Expr { span: between(start, span.end), kind });
         }
         let ident = input.cursor().ident().map(|(ident, _)| ident.to_string())?;
         match ident.as_str() {
@@ -35,20 +35,20 @@ impl Lower<'_> {
                 step(input);
                 let cond = self.condition(input);
                 let (span, block) = self.loose_block(input).unwrap_or((cond.span, Block::default()));
-                Some(Expr { span: Span { start, end: span.end }, kind: ExprKind::Loop(Some(Box::new(cond)), block) })
+                Some(Expr { span: between(start, span.end), kind: ExprKind::Loop(Some(Box::new(cond)), block) })
             }
             "for" => Some(self.loose_for(input)),
             "loop" => {
                 step(input);
                 let (span, block) = self.loose_block(input)?;
-                Some(Expr { span: Span { start, end: span.end }, kind: ExprKind::Loop(None, block) })
+                Some(Expr { span: between(start, span.end), kind: ExprKind::Loop(None, block) })
             }
             "return" | "break" | "yield" | "become" | "do" => {
                 step_by(input, if ident == "do" { 2 } else { 1 });
                 let value = self.loose_expr(input, &mut 0).map(Box::new);
                 let end = value.as_ref().map_or(start, |value| value.span.end);
                 let kind = if ident == "break" { ExprKind::Break(value) } else { ExprKind::Return(value) };
-                Some(Expr { span: Span { start, end }, kind })
+                Some(Expr { span: between(start, end), kind })
             }
             _ => None,
         }
@@ -74,9 +74,9 @@ impl Lower<'_> {
         if parsed::<Token![->]>(input).is_some() {
             parsed::<syn::Type>(input);
         }
-        let empty = Expr { span: Span { start, end: start + 1 }, kind: ExprKind::Other(Vec::new()) };
+        let empty = Expr { span: between(start, start + 1), kind: ExprKind::Other(Vec::new()) };
         let body = self.loose_expr(input, &mut 0).unwrap_or(empty);
-        let span = Span { start, end: body.span.end };
+        let span = between(start, body.span.end);
         let closure = Closure { params, body, is_async: modified.is_async, is_move: modified.is_move };
         Expr { span, kind: ExprKind::Closure(Box::new(closure)) }
     }
@@ -96,7 +96,7 @@ impl Lower<'_> {
             span = value.as_ref().map_or(span, |value| value.span);
             otherwise = value.map(Box::new);
         }
-        Expr { span: Span { start, end: span.end }, kind: ExprKind::If(Box::new(cond), then, otherwise) }
+        Expr { span: between(start, span.end), kind: ExprKind::If(Box::new(cond), then, otherwise) }
     }
 
     /// What stands between `if`, `while`, `match` or `in` and its block.
@@ -122,7 +122,7 @@ impl Lower<'_> {
             }
         }
         match parts.len() {
-            0 => Expr { span: Span { start, end: start }, kind: ExprKind::Other(Vec::new()) },
+            0 => Expr { span: between(start, start), kind: ExprKind::Other(Vec::new()) },
             _ => flat(parts),
         }
     }
@@ -136,7 +136,7 @@ impl Lower<'_> {
         parsed::<Token![in]>(input);
         let iter = self.condition(input);
         let (span, block) = self.loose_block(input).unwrap_or((iter.span, Block::default()));
-        Expr { span: Span { start, end: span.end }, kind: ExprKind::For(pat, Box::new(iter), block) }
+        Expr { span: between(start, span.end), kind: ExprKind::For(pat, Box::new(iter), block) }
     }
 
     fn loose_match(&mut self, input: ParseStream<'_>) -> Option<Expr> {
@@ -145,7 +145,7 @@ impl Lower<'_> {
         let scrutinee = Box::new(self.condition(input));
         let (span, content) = braces(input).ok()?;
         let arms = self.loose_arms(&content);
-        Some(Expr { span: Span { start, end: self.delimited(span).end }, kind: ExprKind::Match(scrutinee, arms) })
+        Some(Expr { span: between(start, self.delimited(span).end), kind: ExprKind::Match(scrutinee, arms) })
     }
 
     fn loose_arms(&mut self, input: ParseStream<'_>) -> Vec<Arm> {

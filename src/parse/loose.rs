@@ -6,15 +6,16 @@
 use proc_macro2::extra::DelimSpan;
 use proc_macro2::{Ident, TokenTree};
 use syn::ext::IdentExt;
+use syn::parse::ParseStream;
 use syn::parse::discouraged::Speculative;
-use syn::parse::{ParseBuffer, ParseStream};
 use syn::{Attribute, Expr as Syn, Lit, Token, token};
 
+use super::broken::item_tokens;
 use super::lower::{Lower, name};
-use super::macros::{parsed, parsed_by};
 use super::patterns::member;
 use super::places::between;
-use super::recover::{MOST_AROUND, item_tokens};
+use super::recover::MOST_AROUND;
+use super::tokens::{braces, brackets, equals, parens, parsed, parsed_by, step, step_by};
 use super::types;
 use crate::facts::{Block, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Pat, Stmt, Type};
 use crate::source::Span;
@@ -373,11 +374,6 @@ impl Lower<'_> {
     }
 }
 
-/// Takes a `=` that is not the beginning of another operator.
-pub(super) fn equals(input: ParseStream<'_>) -> bool {
-    !input.peek(Token![=>]) && !input.peek(Token![==]) && parsed::<Token![=]>(input).is_some()
-}
-
 /// Takes a binary operator, if one is next.
 fn operator(input: ParseStream<'_>) -> bool {
     if input.peek(Token![=>]) || input.peek(Token![->]) {
@@ -436,33 +432,4 @@ fn flat_or_empty(parts: Vec<Expr>, span: Span) -> Expr {
 
 fn link(span: Span, kind: LinkKind) -> Link {
     Link { span, end: span.end, kind }
-}
-
-/// Steps over one token, or one group.
-pub(super) fn step(input: ParseStream<'_>) {
-    step_by(input, 1);
-}
-
-pub(super) fn step_by(input: ParseStream<'_>, count: usize) {
-    for _ in 0..count {
-        parsed::<TokenTree>(input);
-    }
-}
-
-fn parens<'a>(input: &ParseBuffer<'a>) -> syn::Result<(DelimSpan, ParseBuffer<'a>)> {
-    let content;
-    let token = syn::parenthesized!(content in input);
-    Ok((token.span, content))
-}
-
-fn brackets<'a>(input: &ParseBuffer<'a>) -> syn::Result<(DelimSpan, ParseBuffer<'a>)> {
-    let content;
-    let token = syn::bracketed!(content in input);
-    Ok((token.span, content))
-}
-
-pub(super) fn braces<'a>(input: &ParseBuffer<'a>) -> syn::Result<(DelimSpan, ParseBuffer<'a>)> {
-    let content;
-    let token = syn::braced!(content in input);
-    Ok((token.span, content))
 }

@@ -1,14 +1,14 @@
 //! Macros: calls with what could be read of their arguments, and `macro_rules!` definitions.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Block as SynBlock, Expr as Syn, Macro, Token};
 
-use super::loose::equals;
 use super::lower::{Lower, name};
 use super::patterns::ident_path;
 use super::places::between;
+use super::tokens::{equals, parsed, parsed_by};
 use super::{attrs, types};
 use crate::facts::{Arm, Block, Expr, ExprKind, Function, MacroCall, MacroForm, Name, Owner, Param, Pat, Stmt, Type};
 use crate::source::Span;
@@ -306,20 +306,6 @@ fn stmt_end(stmt: &Stmt) -> Option<u32> {
         Stmt::Let { init, .. } => init.as_ref().map(|init| init.span.end),
         Stmt::Semi(expr) | Stmt::Expr(expr) => Some(expr.span.end),
     }
-}
-
-/// Whether this can be parsed here; moves past it if so.
-pub(super) fn parsed<T: Parse>(input: ParseStream<'_>) -> Option<T> {
-    parsed_by(input, T::parse)
-}
-
-/// As [`parsed`], by a function.
-pub(super) fn parsed_by<T>(input: ParseStream<'_>, parse: fn(ParseStream<'_>) -> syn::Result<T>) -> Option<T> {
-    use syn::parse::discouraged::Speculative;
-    let ahead = input.fork();
-    let value = parse(&ahead).ok()?;
-    input.advance_to(&ahead);
-    Some(value)
 }
 
 /// The plain path of a name, as an expression.

@@ -5,6 +5,7 @@
 //! what does not even lex or balance after a repair that keeps every offset (`repair`).
 
 mod attrs;
+mod broken;
 mod directives;
 mod exprs;
 mod functions;
@@ -22,6 +23,7 @@ mod recover;
 mod repair;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod types;
 
 use proc_macro2::TokenStream;

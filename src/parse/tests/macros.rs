@@ -56,3 +56,10 @@ fn macros_among_items() {
         "fn POOL() { connect() }\nfn f() { g() }\nfn table() { table!(pieces users(id), { id Int4 }); }"
     );
 }
+
+#[test]
+fn names_and_literals_alone_are_expressions() {
+    assert_eq!(body("m!(tx, \"a\", 1, r#try,)"), "m!(tx, \"a\", 1, try)");
+    assert_eq!(body("m!(true, self)"), "m!(true, self)");
+    assert_eq!(body("m!(a b)"), "m!(pieces a, b)");
+}
