@@ -546,3 +546,27 @@ fn diff_of_an_unknown_revision_is_a_mistake() {
     assert_eq!(wrong.status, 2);
     assert!(wrong.stderr.contains("`nowhere` is no revision"), "{}", wrong.stderr);
 }
+
+#[test]
+fn stats_say_what_was_inferred_and_why() {
+    let guard = "use sqlx::{PgPool, Postgres, Transaction};
+pub async fn begin_tenant(pool: &PgPool, tenant: String) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut tx = pool.begin().await?;
+    sqlx::query(\"select set_config('app.tenant_id', $1, true)\").bind(tenant).execute(&mut *tx).await?;
+    Ok(tx)
+}
+";
+    let folder = project(&[("Cargo.toml", PACKAGE), ("src/lib.rs", guard)]);
+    let stats = run(&folder, &["--stats"]);
+    assert!(stats.stdout.contains("guard `begin_tenant` (return) binds the tenant by setting"), "{}", stats.stdout);
+    assert!(stats.stdout.contains("at src/lib.rs:2"), "{}", stats.stdout);
+    let written = run(&folder, &["init", "--print"]);
+    assert!(
+        written.stdout.contains("[[scope.guard]]\ncall = \"begin_tenant\"\nhandle = \"return\""),
+        "{}",
+        written.stdout
+    );
+    let rules = folder.path().join("own.toml");
+    std::fs::write(&rules, &written.stdout).unwrap();
+    assert_eq!(run(&folder, &["--rules", "own.toml"]).status, 0, "what `init` writes is a rules file");
+}

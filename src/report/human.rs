@@ -202,6 +202,24 @@ fn stats(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     for (stage, micros) in &stats.stages {
         writeln!(out, "  {stage:<10} {:>8.1} ms", *micros as f64 / 1e3)?;
     }
+    inferred(verdict, out)
+}
+
+/// What was taken for a scope without a rule that says so, and why.
+fn inferred(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+    let settings = &verdict.schema.tenant_settings;
+    if !settings.is_empty() {
+        let names: Vec<String> = settings.keys().map(|name| format!("`{name}`")).collect();
+        writeln!(out, "\ntenant settings that policies read: {}", names.join(", "))?;
+    }
+    if !verdict.program.inferred.is_empty() {
+        writeln!(out, "\ninferred scopes")?;
+    }
+    for row in &verdict.program.inferred {
+        let file = verdict.file(row.place.file);
+        let line = file.line(row.place.span.start);
+        writeln!(out, "  {} `{}` ({}) {}, at {}:{line}", row.kind, row.name, row.handle, row.why, file.path)?;
+    }
     Ok(())
 }
 
