@@ -555,6 +555,11 @@ pub async fn begin_tenant(pool: &PgPool, tenant: String) -> sqlx::Result<Transac
     sqlx::query(\"select set_config('app.tenant_id', $1, true)\").bind(tenant).execute(&mut *tx).await?;
     Ok(tx)
 }
+pub async fn purge(pool: &PgPool, tenant: String) -> sqlx::Result<()> {
+    let mut tx = begin_tenant(pool, tenant).await?;
+    sqlx::query(\"delete from orders\").execute(&mut *tx).await?;
+    tx.commit().await
+}
 ";
     let folder = project(&[("Cargo.toml", PACKAGE), ("src/lib.rs", guard)]);
     let stats = run(&folder, &["--stats"]);
