@@ -10,15 +10,13 @@ use crate::facts::{FileFacts, Name};
 use crate::finding::{BlindSpot, Finding, Level, Mode, Stats, Verdict};
 use crate::index::Index;
 use crate::judge::{judge, judge_schema, schema_blind_spots};
+use crate::parse::{LARGE_STACK, on_large_stack};
 pub use crate::prefilter::Parsing;
 use crate::prefilter::Reading;
 use crate::resolve;
 use crate::rules::{Rules, RulesFile};
 use crate::schema::{Schema, SchemaInUse};
 use crate::source::SourceFile;
-
-/// Deep nesting is refused before it reaches the parser, but what is left of it still needs room.
-const STACK_SIZE: usize = 256 * 1024 * 1024;
 
 /// How a run is judged.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +41,11 @@ pub struct AuditOptions {
 #[must_use]
 pub fn audit(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     // The work runs on threads of our own, whose stacks are large.
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(options.jobs.unwrap_or(0)).stack_size(STACK_SIZE).build();
+    let threads = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.jobs.unwrap_or(0))
+        .stack_size(LARGE_STACK)
+        .start_handler(|_| on_large_stack())
+        .build();
     match threads {
         Ok(threads) => threads.install(|| run(sources, rules, options)),
         Err(_) => run(sources, rules, options),

@@ -26,6 +26,8 @@ mod tests;
 mod tokens;
 mod types;
 
+use std::cell::Cell;
+
 use proc_macro2::TokenStream;
 
 use self::lower::Lower;
@@ -38,7 +40,16 @@ const SMALL_DEPTH: u32 = 24;
 const SMALL_LENGTH: usize = 32 * 1024;
 
 /// The stack for all other files: for the deepest nesting and the longest chain that are read uncut.
-const LARGE_STACK: usize = 256 * 1024 * 1024;
+pub const LARGE_STACK: usize = 256 * 1024 * 1024;
+
+thread_local! {
+    static HAS_LARGE_STACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says that this thread was started with a stack of [`LARGE_STACK`], so that no file needs a thread of its own here.
+pub fn on_large_stack() {
+    HAS_LARGE_STACK.set(true);
+}
 
 /// Reads one file. Never fails: what is no Rust becomes a blind spot.
 ///
@@ -47,29 +58,33 @@ const LARGE_STACK: usize = 256 * 1024 * 1024;
 pub fn parse(text: &str, is_test_target: bool) -> FileFacts {
     let text = prepare::prepared(text);
     let depth = nesting::of_text(&text);
-    if depth <= SMALL_DEPTH && text.len() <= SMALL_LENGTH {
-        return read(&text, depth, is_test_target);
+    let is_small = depth <= SMALL_DEPTH && text.len() <= SMALL_LENGTH;
+    if is_small || HAS_LARGE_STACK.get() {
+        return read_safely(&text, depth, is_test_target);
     }
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(LARGE_STACK);
-        let reader = builder.spawn_scoped(scope, || read(&text, depth, is_test_target));
-        let span = Span { start: 0, end: to_u32(text.len()) };
+        let reader = builder.spawn_scoped(scope, || read_safely(&text, depth, is_test_target));
         match reader.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(facts)) => facts,
-            Ok(Err(_)) => unread(span, "the parser gave up on this file"),
-            Err(_) => unread(span, "no memory to read this file"),
+            _ => unread(&text, "no memory to read this file"),
         }
     })
 }
 
+/// Whatever goes wrong in one file is a blind spot of that file.
+fn read_safely(text: &str, depth: u32, is_test_target: bool) -> FileFacts {
+    let facts = std::panic::catch_unwind(|| read(text, depth, is_test_target));
+    proc_macro2::extra::invalidate_current_thread_spans();
+    finished(facts.unwrap_or_else(|_| unread(text, "the parser gave up on this file")))
+}
+
 fn read(text: &str, depth: u32, is_test_target: bool) -> FileFacts {
     let limit = to_u32(text.len());
-    let facts = match text.parse::<TokenStream>() {
+    match text.parse::<TokenStream>() {
         Ok(tokens) => read_tokens(&mut Lower::new(text, limit, is_test_target), tokens, depth),
         Err(_) => read_repaired(text, is_test_target),
-    };
-    proc_macro2::extra::invalidate_current_thread_spans();
-    finished(facts)
+    }
 }
 
 /// Reads what is left after a repair, the mild one if it is enough.
@@ -83,7 +98,7 @@ fn read_repaired(text: &str, is_test_target: bool) -> FileFacts {
         facts.blind_spots.extend(repaired.blind_spots);
         return facts;
     }
-    unread(Span { start: 0, end: limit }, "not understood as Rust")
+    unread(text, "not understood as Rust")
 }
 
 fn read_tokens(lower: &mut Lower<'_>, tokens: TokenStream, depth: u32) -> FileFacts {
@@ -104,6 +119,7 @@ fn finished(mut facts: FileFacts) -> FileFacts {
 }
 
 /// The facts of a file that could not be read at all.
-fn unread(span: Span, reason: &str) -> FileFacts {
+fn unread(text: &str, reason: &str) -> FileFacts {
+    let span = Span { start: 0, end: to_u32(text.len()) };
     FileFacts { blind_spots: vec![Blind { span, reason: reason.to_owned() }], ..FileFacts::default() }
 }
