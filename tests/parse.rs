@@ -80,6 +80,37 @@ proptest! {
     }
 }
 
+/// Long repetitions of what once took time that grew with the square, or more stack than there is.
+#[test]
+fn repetitions_end() {
+    for repeated in [
+        "{",
+        "(",
+        "[(",
+        "\"\n",
+        "if a { ",
+        "enum E { ",
+        "a::",
+        "|a|",
+        "async ",
+        "fn f(",
+        "<",
+        "pub ",
+        "impl ",
+        "x!(",
+        "x(;",
+        "~ a + ",
+        "/*",
+        "#[a] ",
+        "else ",
+        "r#\"",
+        "macro_rules! m { ",
+        "// rls-audit: allow(RLS001\n",
+    ] {
+        check(&format!("fn f() {{ {} }}\nfn g() {{}}", repeated.repeat(20_000 / repeated.len())));
+    }
+}
+
 /// What breaks parsers.
 const TOKENS: [&str; 56] = [
     "fn ",

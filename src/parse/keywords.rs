@@ -185,6 +185,9 @@ impl Lower<'_> {
     }
 }
 
+/// Words and labels that can stand before a closure or block, counted as tokens, with room to spare.
+const MOST_MODIFIERS: usize = 8;
+
 /// The words before a closure or a block.
 struct Modifiers {
     any: bool,
@@ -198,7 +201,7 @@ struct Modifiers {
 fn modifiers(input: ParseStream<'_>) -> Modifiers {
     let mut found = Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
     let mut cursor = input.cursor();
-    loop {
+    while found.tokens < MOST_MODIFIERS {
         if let Some((_, next)) = cursor.lifetime() {
             let Some((_, next)) = next.punct().filter(|(punct, _)| punct.as_char() == ':') else { break };
             found.tokens += 2;

@@ -17,7 +17,7 @@ use super::places::between;
 use super::recover::MOST_AROUND;
 use super::tokens::{braces, brackets, equals, parens, parsed, parsed_by, step, step_by};
 use super::types;
-use crate::facts::{Block, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Pat, Stmt, Type};
+use crate::facts::{Block, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Pat, Path, Segment, Stmt, Type};
 use crate::source::Span;
 
 impl Lower<'_> {
@@ -112,11 +112,19 @@ impl Lower<'_> {
             }
             Ok(_) => None,
             Err(error) => {
-                *from = self.places.start(error.span()).max(at + 1);
-                self.fuel = self.fuel.saturating_sub(u64::from(*from - at) + 16);
+                *from = self.spend(at, &error);
                 None
             }
         }
+    }
+
+    /// Pays for an attempt that failed. Returns where it failed.
+    pub(super) fn spend(&mut self, at: u32, error: &syn::Error) -> u32 {
+        let start = self.places.start(error.span());
+        // An error at the end of the stream has no place.
+        let failed = if start < at { self.places.limit() } else { start }.max(at + 1);
+        self.fuel = self.fuel.saturating_sub(u64::from(failed - at) + 16);
+        failed
     }
 
     /// `let pat: ty = init else { .. }`, part by part.
@@ -225,10 +233,7 @@ impl Lower<'_> {
     fn path_root(&mut self, input: ParseStream<'_>) -> Option<Expr> {
         let mut path = match parsed::<syn::ExprPath>(input) {
             Some(path) => self.path_expr(&path),
-            None => {
-                let ident = parsed_by(input, Ident::parse_any)?;
-                super::macros::name_expr(name(&ident), self.places.span(ident.span()))
-            }
+            None => self.plain_path(input)?,
         };
         let start = path.span.start;
         if input.peek(Token![!]) && !input.peek(Token![!=]) {
@@ -256,6 +261,20 @@ impl Lower<'_> {
             path.kind = ExprKind::Struct(type_path.clone(), fields, None);
         }
         Some(path)
+    }
+
+    /// The names of a path that does not parse, as far as they go: all at once, or a long one would be tried at each.
+    fn plain_path(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        let first = parsed_by(input, Ident::parse_any)?;
+        let mut span = self.places.span(first.span());
+        let mut segments = vec![Segment { name: name(&first), ..Segment::default() }];
+        while input.peek(Token![::]) && input.peek3(Ident::peek_any) {
+            parsed::<Token![::]>(input);
+            let next = parsed_by(input, Ident::parse_any)?;
+            span = span.to(self.places.span(next.span()));
+            segments.push(Segment { name: name(&next), ..Segment::default() });
+        }
+        Some(Expr { span, kind: ExprKind::Path(Path { self_type: None, segments }) })
     }
 
     fn loose_fields(&mut self, input: ParseStream<'_>) -> Vec<(Name, Expr)> {

@@ -6,7 +6,6 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Block as SynBlock, Expr as Syn, Macro, Token};
 
 use super::lower::{Lower, name};
-use super::patterns::ident_path;
 use super::places::between;
 use super::tokens::{equals, parsed, parsed_by};
 use super::{attrs, types};
@@ -306,9 +305,4 @@ fn stmt_end(stmt: &Stmt) -> Option<u32> {
         Stmt::Let { init, .. } => init.as_ref().map(|init| init.span.end),
         Stmt::Semi(expr) | Stmt::Expr(expr) => Some(expr.span.end),
     }
-}
-
-/// The plain path of a name, as an expression.
-pub(super) fn name_expr(name: Name, span: Span) -> Expr {
-    Expr { span, kind: ExprKind::Path(ident_path(name)) }
 }

@@ -168,7 +168,11 @@ impl Nesting {
             ('<', _) if is_joint || !is_binary => level.angles += 1,
             ('<', _) => level.light += 1,
             ('>', _) => level.angles = level.angles.saturating_sub(1),
-            ('|', _) if level.is_in_closure_params => level.is_in_closure_params = false,
+            ('|', _) if level.is_in_closure_params => {
+                level.is_in_closure_params = false;
+                level.after = After::Nothing;
+                return;
+            }
             ('|', _) if !is_binary => {
                 level.is_in_closure_params = true;
                 level.open += 1;
@@ -336,6 +340,7 @@ mod tests {
             format!("fn f(x: {}u8{}) {{}}", "A<".repeat(n), ">".repeat(n)),
             format!("fn f(x: {}u8{}) {{}}", "A<B, ".repeat(n), ">".repeat(n)),
             format!("fn f() {{ {} 1 }}", "|a, b| ".repeat(n)),
+            format!("fn f() {{ {} 1 }}", "|a|".repeat(n)),
             format!("fn f() {{ {} 1 }}", "|| ".repeat(n)),
             format!("fn f() {{ {} 1 }}", "a = ".repeat(n)),
             format!("fn f() {{ {} 1 }}", "return ".repeat(n)),

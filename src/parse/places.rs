@@ -50,6 +50,10 @@ impl Places {
         Self { line_starts, wide: Some(Wide { text: text.into(), checkpoints }), limit }
     }
 
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
     pub(super) fn start(&self, span: proc_macro2::Span) -> u32 {
         self.byte(span.start())
     }

@@ -135,15 +135,20 @@ impl Lower<'_> {
     pub(super) fn stmts_in(&mut self, input: ParseStream<'_>) -> Vec<Stmt> {
         parsed_by(input, Attribute::parse_inner);
         let mut stmts = Vec::new();
+        let mut from = 0;
         while !input.is_empty() {
             if parsed::<Token![;]>(input).is_some() {
                 continue;
             }
             let before = input.cursor();
-            match self.next_stmt(input) {
-                Ok(stmt) => stmts.extend(stmt),
-                Err(error) => {
-                    let at = self.at(input);
+            let at = self.at(input);
+            // Before the place of the last failure, another attempt would fail at the same place.
+            let is_hopeless = at < from || self.fuel == 0;
+            match if is_hopeless { None } else { Some(self.next_stmt(input)) } {
+                Some(Ok(stmt)) => stmts.extend(stmt),
+                None => stmts.extend(self.loose_stmt(input)),
+                Some(Err(error)) => {
+                    from = self.spend(at, &error);
                     self.blind_at(&error, at);
                     stmts.extend(self.loose_stmt(input));
                 }

@@ -15,6 +15,12 @@ use crate::source::{Span, to_u32};
 /// How often the rest of a region is lexed again after a literal without an end, before it is read line by line.
 const RETRIES: usize = 16;
 
+/// How many open brackets a closing one may leave behind.
+const FARTHEST: usize = 64;
+
+/// How long the line may be that opens a module or an impl.
+const LONGEST_HEAD: usize = 400;
+
 /// A repaired text and what was wrong with it. The text may be longer: closing brackets follow at its end.
 pub(super) struct Repaired {
     pub(super) text: String,
@@ -203,8 +209,9 @@ impl Repair<'_> {
 
     fn close(&mut self, open: &mut Vec<Open>, closer: u8, at: Range<usize>) {
         // A parenthesis or bracket closes nothing beyond the block that it stands in.
-        let reach =
-            if closer == b'}' { 0 } else { open.iter().rposition(|open| open.closer == b'}').map_or(0, |i| i + 1) };
+        let far = open.len().saturating_sub(FARTHEST);
+        let block = open[far..].iter().rposition(|open| open.closer == b'}');
+        let reach = block.filter(|_| closer != b'}').map_or(far, |block| far + block + 1);
         match open[reach..].iter().rposition(|open| open.closer == closer) {
             Some(pair) => {
                 for unclosed in open.drain(reach + pair + 1..).collect::<Vec<_>>() {
@@ -259,7 +266,13 @@ impl Repair<'_> {
 
     /// Whether a brace opens a module, an impl, a trait or a macro at the first column.
     fn holds_items(&self, brace: usize) -> bool {
-        let start = self.source[..brace].rfind('\n').map_or(0, |at| at + 1);
+        let far = brace.saturating_sub(LONGEST_HEAD);
+        let line_break = memchr::memrchr(b'\n', &self.source.as_bytes()[far..brace]);
+        let start = match line_break {
+            Some(at) => far + at + 1,
+            None if far == 0 => 0,
+            None => return false,
+        };
         let line = &self.source[start..brace];
         let is_indented = line.starts_with([' ', '\t']);
         let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');

@@ -106,6 +106,7 @@ fn nesting_of_any_depth_is_read() {
         (format!("{}y.fetch_one(&p){}", "f(a.fetch_one(&p), ".repeat(n), ")".repeat(n)), n + 1),
         (format!("{}y.fetch_one(&p)", "!".repeat(far)), 1),
         (format!("{}y.fetch_one(&p)", "|a, b| ".repeat(n)), 1),
+        (format!("{}y.fetch_one(&p)", "|a|".repeat(n)), 1),
         (format!("{} y.fetch_one(&p)", "return ".repeat(n)), 1),
         (format!("if a {{}} {}", "else if b { c.fetch_one(&p); } ".repeat(n)), n),
         (format!("let x: {}u8{} = y.fetch_one(&p);", "A<".repeat(n), ">".repeat(n)), 1),
