@@ -1,4 +1,8 @@
 //! Any bytes are read, and every blind spot is inside them.
+//!
+//! Run with `cargo +nightly fuzz run bytes -s none --no-cfg-fuzzing`:
+//! there is no unsafe code to sanitise, a sanitiser makes large stacks slow,
+//! and under `cfg(fuzzing)` `proc-macro2` has no positions.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

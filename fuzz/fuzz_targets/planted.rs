@@ -1,4 +1,6 @@
 //! Every statement planted in generated Rust is found.
+//!
+//! Run with `cargo +nightly fuzz run planted -s none --no-cfg-fuzzing`, for the reasons given in `bytes.rs`.
 #![no_main]
 
 #[path = "../../tests/planted/mod.rs"]
