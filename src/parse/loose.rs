@@ -223,10 +223,31 @@ impl Lower<'_> {
         if let Ok((span, content)) = brackets(input) {
             return Some(Expr { span: self.delimited(span), kind: ExprKind::Array(self.arguments(&content)) });
         }
+        if let Some(values) = self.keyed_values(input) {
+            return Some(values);
+        }
         if let Some((span, block)) = self.loose_block(input) {
             return Some(Expr { span, kind: ExprKind::Block(block) });
         }
         self.keyword(input).or_else(|| self.path_root(input))
+    }
+
+    /// `{ "key": value, .. }`, as `json!` has it: the values.
+    fn keyed_values(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        let ahead = input.fork();
+        let (span, content) = braces(&ahead).ok()?;
+        if !starts_keyed(&content) {
+            return None;
+        }
+        input.advance_to(&ahead);
+        let mut values = Vec::new();
+        while !content.is_empty() {
+            if starts_keyed(&content) {
+                step_by(&content, 2);
+            }
+            values.extend(self.argument_at(&content));
+        }
+        Some(Expr { span: self.delimited(span), kind: ExprKind::Array(values) })
     }
 
     /// A path, with a macro's or a call's arguments or a literal's fields behind it.
@@ -356,20 +377,23 @@ impl Lower<'_> {
     fn arguments(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
         let mut arguments = Vec::new();
         while !input.is_empty() {
-            let mut parts = Vec::new();
-            let mut from = 0;
-            while !input.is_empty() && !input.peek(Token![,]) {
-                match self.loose_expr(input, &mut from) {
-                    Some(part) => parts.push(part),
-                    None => step(input),
-                }
-            }
-            parsed::<Token![,]>(input);
-            if !parts.is_empty() {
-                arguments.push(flat(parts));
-            }
+            arguments.extend(self.argument_at(input));
         }
         arguments
+    }
+
+    /// What stands before the next comma. Takes the comma, too.
+    fn argument_at(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        let mut parts = Vec::new();
+        let mut from = 0;
+        while !input.is_empty() && !input.peek(Token![,]) {
+            match self.loose_expr(input, &mut from) {
+                Some(part) => parts.push(part),
+                None => step(input),
+            }
+        }
+        parsed::<Token![,]>(input);
+        if parts.is_empty() { None } else { Some(flat(parts)) }
     }
 
     /// A block in braces, statement by statement.
@@ -434,6 +458,11 @@ fn starts_item(input: ParseStream<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a key stands here: a literal and a colon.
+fn starts_keyed(input: ParseStream<'_>) -> bool {
+    input.peek(Lit) && input.peek2(Token![:]) && !input.peek2(Token![::])
 }
 
 /// Several expressions as one.

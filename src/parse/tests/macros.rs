@@ -25,7 +25,7 @@ fn select_arms() {
 #[test]
 fn unknown_grammars_are_read_in_pieces() {
     assert_eq!(body("db_run!(conn: { q.load(conn) } => go)"), "db_run!(pieces conn, { <q>.load(conn) }, go)");
-    assert_eq!(body("json!({ \"a\": x.get(p), \"b\": [y] })"), "json!(pieces { \"a\" <x>.get(p) \"b\" [y] })");
+    assert_eq!(body("json!({ \"a\": x.get(p), \"b\": [y] })"), "json!(pieces [<x>.get(p), [y]])");
     assert_eq!(body("info!(%id, n = ?x.len(), \"done\")"), "info!(pieces id, n, <x>.len(), \"done\")");
 }
 
