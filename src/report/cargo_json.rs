@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Color, human};
-use crate::finding::{BlindSpot, Finding, Level, Verdict};
+use crate::finding::{BlindSpot, Finding, Fix, Level, Verdict};
 use crate::program::Place;
 use crate::source::{SourceFile, Span, Target, to_u32};
 use crate::user_error::UserError;
@@ -176,12 +176,7 @@ fn message(verdict: &Verdict, finding: &Finding, color: Color) -> Message {
         ));
     }
     let mut children = vec![child(&finding.help, Vec::new())];
-    children.extend(finding.fix.as_ref().map(|fix| {
-        let mut span = place_row(verdict, fix.place, Role::Primary, None);
-        span.suggested_replacement = Some(fix.text.clone());
-        span.suggestion_applicability = Some("MaybeIncorrect");
-        child(&fix.title, vec![span])
-    }));
+    children.extend(finding.fix.as_ref().map(|fix| child(&fix.title, vec![fix_row(verdict, finding, fix)])));
     children.retain(|child| !child.message.is_empty());
     children
         .push(child(&format!("for further information run `cargo rls-audit explain {}`", finding.code), Vec::new()));
@@ -229,6 +224,20 @@ fn blind_spot(file: Option<&SourceFile>, spot: &BlindSpot) -> Message {
 
 fn place_row(verdict: &Verdict, place: Place, role: Role, label: Option<String>) -> SpanRow {
     span_row(verdict.file(place.file), place.span, role, label)
+}
+
+/// What a fix replaces. rust-analyzer offers a fix only where the cursor is inside what it replaces, so one that inserts
+/// before the finding replaces everything up to the finding's end by itself.
+fn fix_row(verdict: &Verdict, finding: &Finding, fix: &Fix) -> SpanRow {
+    let file = verdict.file(fix.place.file);
+    let Span { start, end } = fix.place.span;
+    let is_before = fix.place.file == finding.place.file && end <= finding.place.span.start;
+    let covered = Span { start, end: if is_before { finding.place.span.end } else { end } };
+    let kept = file.slice(Span { start: end, end: covered.end });
+    let mut row = span_row(file, covered, Role::Primary, None);
+    row.suggested_replacement = Some(format!("{}{kept}", fix.text));
+    row.suggestion_applicability = Some("MaybeIncorrect");
+    row
 }
 
 fn span_row(file: &SourceFile, span: Span, role: Role, label: Option<String>) -> SpanRow {
