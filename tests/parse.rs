@@ -15,6 +15,12 @@ const REAL: [&str; 4] = [
     include_str!("planted/mod.rs"),
 ];
 
+/// So many cases, or as many as the environment asks for.
+fn cases(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases, ..config } }
+}
+
 /// Every position of the facts is inside the text, and at the boundary of a character.
 fn check(text: &str) -> FileFacts {
     let facts = parse(text, false);
@@ -35,7 +41,7 @@ fn check(text: &str) -> FileFacts {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn any_text_is_read(text in "\\PC*") {

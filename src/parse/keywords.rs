@@ -1,11 +1,11 @@
 //! What starts with a keyword and does not parse: closures, branches, loops and matches, as far as they go.
 
-use proc_macro2::Ident;
+use proc_macro2::{Delimiter, Ident};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr as Syn, Lit, Token, token};
 
-use super::loose::flat;
+use super::loose::{Brace, flat, operator};
 use super::lower::Lower;
 use super::places::between;
 use super::tokens::{braces, equals, parsed, parsed_by, step, step_by};
@@ -30,7 +30,7 @@ impl Lower<'_> {
         let ident = input.cursor().ident().map(|(ident, _)| ident.to_string())?;
         match ident.as_str() {
             "if" => Some(self.loose_if(input)),
-            "match" => self.loose_match(input),
+            "match" => Some(self.loose_match(input)),
             "while" => {
                 step(input);
                 let cond = self.condition(input);
@@ -106,25 +106,42 @@ impl Lower<'_> {
             return self.expr(&cond);
         }
         let mut parts = Vec::new();
-        while !input.is_empty() && !input.peek(token::Brace) && !input.peek(Token![;]) && !input.peek(Token![=>]) {
-            if input.peek(Token![let]) {
-                step(input);
-                let pat = self.loose_pat(input);
-                equals(input);
-                if let Some(value) = self.attempt(input, &mut 0, Syn::parse_without_eager_brace) {
-                    let value = self.expr(&value);
-                    parts.push(Expr { span: value.span, kind: ExprKind::Let(pat, Box::new(value)) });
-                }
-            } else if let Some(part) = self.operand(input, 0) {
-                parts.push(part);
-            } else {
-                step(input);
+        let mut wants_operand = true;
+        while !input.is_empty() && !input.peek(Token![;]) && !input.peek(Token![=>]) {
+            if input.peek(token::Brace) && !(wants_operand && is_operand(input)) {
+                break;
+            }
+            if !wants_operand && operator(input) {
+                wants_operand = true;
+                continue;
+            }
+            let part =
+                if input.peek(Token![let]) { self.loose_binding(input) } else { self.operand(input, Brace::Body) };
+            wants_operand = part.is_none();
+            match part {
+                Some(part) => parts.push(part),
+                None => step(input),
             }
         }
         match parts.len() {
             0 => Expr { span: between(start, start), kind: ExprKind::Other(Vec::new()) },
             _ => flat(parts),
         }
+    }
+
+    /// `let pat = value` in a condition. Takes at least the `let`.
+    fn loose_binding(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+        step(input);
+        let pat = self.loose_pat(input);
+        equals(input);
+        if input.peek(token::Brace) && !is_operand(input) {
+            return None;
+        }
+        let value = match self.attempt(input, &mut 0, Syn::parse_without_eager_brace) {
+            Some(value) => self.expr(&value),
+            None => self.operand(input, Brace::Body)?,
+        };
+        Some(Expr { span: value.span, kind: ExprKind::Let(pat, Box::new(value)) })
     }
 
     fn loose_for(&mut self, input: ParseStream<'_>) -> Expr {
@@ -139,13 +156,13 @@ impl Lower<'_> {
         Expr { span: between(start, span.end), kind: ExprKind::For(pat, Box::new(iter), block) }
     }
 
-    fn loose_match(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+    fn loose_match(&mut self, input: ParseStream<'_>) -> Expr {
         let start = self.at(input);
         step(input);
-        let scrutinee = Box::new(self.condition(input));
-        let (span, content) = braces(input).ok()?;
+        let scrutinee = self.condition(input);
+        let Ok((span, content)) = braces(input) else { return scrutinee };
         let arms = self.loose_arms(&content);
-        Some(Expr { span: between(start, self.delimited(span).end), kind: ExprKind::Match(scrutinee, arms) })
+        Expr { span: between(start, self.delimited(span).end), kind: ExprKind::Match(Box::new(scrutinee), arms) }
     }
 
     fn loose_arms(&mut self, input: ParseStream<'_>) -> Vec<Arm> {
@@ -221,12 +238,19 @@ fn modifiers(input: ParseStream<'_>) -> Modifiers {
         found.any = true;
     }
     let is_closure = cursor.punct().is_some_and(|(punct, _)| punct.as_char() == '|');
-    let is_block = cursor.group(proc_macro2::Delimiter::Brace).is_some();
+    let is_block = cursor.group(Delimiter::Brace).is_some();
     let is_loop = cursor.ident().is_some_and(|(ident, _)| ident == "loop" || ident == "while" || ident == "for");
     if !is_closure && !is_block && !is_loop {
         return Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
     }
     found
+}
+
+/// Whether the block here is an operand of a condition: what it decides on, or an operator, comes behind it.
+fn is_operand(input: ParseStream<'_>) -> bool {
+    let Some((.., next)) = input.cursor().group(Delimiter::Brace) else { return false };
+    let goes_on = next.punct().is_some_and(|(punct, _)| !matches!(punct.as_char(), ';' | ',' | '#' | '\'' | '$'));
+    goes_on || next.group(Delimiter::Brace).is_some()
 }
 
 /// Whether a new arm may start here without a comma before it.

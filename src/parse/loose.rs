@@ -20,6 +20,15 @@ use super::types;
 use crate::facts::{Block, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Pat, Path, Segment, Stmt, Type};
 use crate::source::Span;
 
+/// What a brace behind a path opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brace {
+    /// The fields of a struct.
+    Literal,
+    /// The body that belongs to a condition.
+    Body,
+}
+
 impl Lower<'_> {
     /// Reads one statement that does not parse. Takes at least one token; `None` for an item and for noise.
     pub(super) fn loose_stmt(&mut self, input: ParseStream<'_>) -> Option<Stmt> {
@@ -151,9 +160,8 @@ impl Lower<'_> {
     }
 
     /// An operand, and with operators behind it their operands, flat.
-    pub(super) fn manual(&mut self, input: ParseStream<'_>, from: u32) -> Option<Expr> {
-        let mut from = from;
-        let mut operands = vec![self.operand(input, from)?];
+    pub(super) fn manual(&mut self, input: ParseStream<'_>, mut from: u32) -> Option<Expr> {
+        let mut operands = vec![self.operand(input, Brace::Literal)?];
         loop {
             if equals(input) {
                 let Some(right) = self.loose_expr(input, &mut from) else { break };
@@ -167,7 +175,7 @@ impl Lower<'_> {
                 let value = flat(std::mem::take(&mut operands));
                 operands.push(Expr { span: value.span, kind: ExprKind::Cast(Box::new(value), ty) });
             } else if operator(input) {
-                operands.extend(self.operand(input, from));
+                operands.extend(self.operand(input, Brace::Literal));
             } else {
                 break;
             }
@@ -175,22 +183,22 @@ impl Lower<'_> {
         Some(flat(operands))
     }
 
-    pub(super) fn operand(&mut self, input: ParseStream<'_>, from: u32) -> Option<Expr> {
+    pub(super) fn operand(&mut self, input: ParseStream<'_>, brace: Brace) -> Option<Expr> {
         let start = self.at(input);
         if input.peek(Token![&]) || input.peek(Token![&&]) {
             step(input);
             parsed::<Token![mut]>(input);
-            return Some(self.wrapped(input, start, ExprKind::Ref, from));
+            return Some(self.wrapped(input, start, ExprKind::Ref, brace));
         }
         if input.peek(Token![*]) {
             step(input);
-            return Some(self.wrapped(input, start, ExprKind::Deref, from));
+            return Some(self.wrapped(input, start, ExprKind::Deref, brace));
         }
         if (input.peek(Token![!]) || input.peek(Token![-])) && !input.peek(Token![->]) {
             step(input);
-            return Some(self.wrapped(input, start, |operand| ExprKind::Other(vec![*operand]), from));
+            return Some(self.wrapped(input, start, |operand| ExprKind::Other(vec![*operand]), brace));
         }
-        let root = self.root(input)?;
+        let root = self.root(input, brace)?;
         Some(self.postfix(input, root, start))
     }
 
@@ -199,16 +207,16 @@ impl Lower<'_> {
         input: ParseStream<'_>,
         start: u32,
         kind: impl FnOnce(Box<Expr>) -> ExprKind,
-        from: u32,
+        brace: Brace,
     ) -> Expr {
-        match self.operand(input, from) {
+        match self.operand(input, brace) {
             Some(operand) => Expr { span: between(start, operand.span.end), kind: kind(Box::new(operand)) },
             None => Expr { span: between(start, start + 1), kind: ExprKind::Other(Vec::new()) },
         }
     }
 
     /// What a chain can start with.
-    fn root(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+    fn root(&mut self, input: ParseStream<'_>, brace: Brace) -> Option<Expr> {
         if let Some(lit) = parsed::<Lit>(input) {
             return Some(self.lit(&lit));
         }
@@ -229,7 +237,7 @@ impl Lower<'_> {
         if let Some((span, block)) = self.loose_block(input) {
             return Some(Expr { span, kind: ExprKind::Block(block) });
         }
-        self.keyword(input).or_else(|| self.path_root(input))
+        self.keyword(input).or_else(|| self.path_root(input, brace))
     }
 
     /// `{ "key": value, .. }`, as `json!` has it: the values.
@@ -251,7 +259,7 @@ impl Lower<'_> {
     }
 
     /// A path, with a macro's or a call's arguments or a literal's fields behind it.
-    fn path_root(&mut self, input: ParseStream<'_>) -> Option<Expr> {
+    fn path_root(&mut self, input: ParseStream<'_>, brace: Brace) -> Option<Expr> {
         let mut path = match parsed::<syn::ExprPath>(input) {
             Some(path) => self.path_expr(&path),
             None => self.plain_path(input)?,
@@ -272,7 +280,8 @@ impl Lower<'_> {
             let span = between(start, self.delimited(delimiters).end);
             return Some(Expr { span, kind: ExprKind::Call(Box::new(path), self.arguments(&content)) });
         }
-        if input.peek(token::Brace)
+        if brace == Brace::Literal
+            && input.peek(token::Brace)
             && let ExprKind::Path(type_path) = &path.kind
             && type_path.last().starts_with(char::is_uppercase)
             && let Ok((delimiters, content)) = braces(input)
@@ -418,7 +427,7 @@ impl Lower<'_> {
 }
 
 /// Takes a binary operator, if one is next.
-fn operator(input: ParseStream<'_>) -> bool {
+pub(super) fn operator(input: ParseStream<'_>) -> bool {
     if input.peek(Token![=>]) || input.peek(Token![->]) {
         return false;
     }

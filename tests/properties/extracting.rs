@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rls_audit::audit::{AuditOptions, audit};
 use rls_audit::discover::Sources;
 
-use crate::RULES;
+use crate::{RULES, cases};
 
 /// What a statement runs on.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ struct Program {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn where_a_statement_is_written_does_not_matter(

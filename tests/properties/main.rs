@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use proptest::prelude::ProptestConfig;
 use rls_audit::audit::{AuditOptions, audit};
 use rls_audit::discover::Sources;
 use rls_audit::rules::{Rules, load};
@@ -24,6 +25,12 @@ pub(crate) struct Fixture {
 
 /// What an audit says of each line: codes of findings and verdicts of statements, sorted.
 pub(crate) type Census = BTreeMap<u32, Vec<String>>;
+
+/// So many cases, or as many as the environment asks for.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases, ..config } }
+}
 
 /// The probes and idioms.
 pub(crate) static FIXTURES: LazyLock<Vec<Fixture>> = LazyLock::new(fixtures);

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
-use crate::{Census, FIXTURES, Fixture, census};
+use crate::{Census, FIXTURES, Fixture, cases, census};
 
 /// What is planted.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ const WRAPPERS: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn a_planted_statement_changes_its_own_verdict_only(

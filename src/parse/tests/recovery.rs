@@ -27,6 +27,29 @@ fn new_syntax_hides_only_itself() {
 }
 
 #[test]
+fn what_is_decided_on_is_read_however_broken() {
+    let block = "{ let Ok(_) = { q().run(p) } else { r() }; done() }";
+    let shown_block = "{ let Ok(_) = { <q()>.run(p) } else { r() }; done() }";
+    for (written, shown) in [
+        ("match @ { Ok(_) => a(), Err(_) => b() }", "match @ { Ok(_) => a(), Err(_) => b() }"),
+        ("match @.c { A if @ => a(), _ => b() }", "match <@>.c { A if @ => a(), _ => b() }"),
+        ("match (1, @) { _ => b() }", "match (1, @) { _ => b() }"),
+        ("if @ { a() } else { b() }", "if @ { a() } else { b() }"),
+        ("if c && @ { a() }", "if op[c, @] { a() }"),
+        ("if let Ok(_) = @ { a() } else { b() }", "if let Ok(_) = @ { a() } else { b() }"),
+        ("if LIMIT == @ { a() }", "if op[LIMIT, @] { a() }"),
+        ("while @ { a() }", "while @ { a() }"),
+        ("for x in @ { a() }", "for x in @ { a() }"),
+    ] {
+        let (found, blind) = broken(&format!("fn f(p: &P) {{ {} }}", written.replace('@', block)));
+        assert_eq!(found, format!("recovered fn f(p: &P) {{ {} }}", shown.replace('@', shown_block)), "{written}");
+        assert!(!blind.is_empty(), "{written}");
+    }
+    let (found, _) = broken("fn f(p: &P) { match q().run(p).await; let = LIMIT; if x == LIMIT { ~; a() } }");
+    assert_eq!(found, "recovered fn f(p: &P) { <q()>.run(p).await; let _ = LIMIT; if op[x, LIMIT] { a() } }");
+}
+
+#[test]
 fn broken_members_hide_only_themselves() {
     let (shown, _) = broken(
         "impl const Repo for Pg { fn a(&self) { x(self) } fn b(&self, p: &P) { y(; p); } type T = U; } mod m { fn c() { z() } fn d( { w() } }",
