@@ -1,0 +1,6 @@
+//! A catalog file in, products and their versions out.
+
+pub mod row;
+
+#[cfg(test)]
+mod tests;

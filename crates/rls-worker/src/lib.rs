@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod country;
+pub mod fingerprint;
+pub mod money;
+
+pub mod table;
+
+pub mod ship;
+
+pub mod orders;
+
+pub mod catalog;
+
+pub mod trade;
+
+pub mod notifications;

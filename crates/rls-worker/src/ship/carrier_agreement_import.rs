@@ -1,0 +1,262 @@
+//! An agreement file in, versions of agreements out: all of it, or nothing.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::money::cents;
+use crate::table::{Column, Fields, FileError, Header, RowError, Severity, Table};
+
+/// The columns, one row per term.
+pub const COLUMNS: &[Column] = &[
+    Column::required("record_type"),
+    Column::required("carrier"),
+    Column::required("account"),
+    Column::optional("service"),
+    Column::optional("zone"),
+    Column::optional("code"),
+    Column::optional("weight_to"),
+    Column::optional("amount"),
+    Column::optional("pct"),
+    Column::optional("minimum"),
+    Column::optional("dim_divisor"),
+    Column::required("effective_from"),
+    Column::required("effective_to"),
+    Column::required("currency"),
+];
+
+/// What a row of an agreement is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Kind {
+    /// The agreement itself.
+    Header,
+    /// A price by service, zone and weight.
+    Rate,
+    /// A percentage off, by service and charge code, with a floor.
+    Discount,
+    /// A price of a surcharge, less a percentage.
+    Accessorial,
+    /// The fuel surcharge of a week.
+    Fuel,
+    /// A service that is paid back when late.
+    Guarantee,
+}
+
+/// One row of an agreement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Term {
+    /// What it is.
+    pub kind: Kind,
+    /// The service; all when empty.
+    pub service: Option<String>,
+    /// The zone; all when empty.
+    pub zone: Option<String>,
+    /// The charge code.
+    pub code: Option<String>,
+    /// The heaviest weight that a rate is for, in pounds.
+    pub weight_to: Option<Decimal>,
+    /// A price.
+    pub amount: Option<Decimal>,
+    /// A percentage.
+    pub pct: Option<Decimal>,
+    /// The floor of a discounted price.
+    pub minimum: Option<Decimal>,
+    /// What makes a weight of a volume.
+    pub dim_divisor: Option<Decimal>,
+    /// The first day.
+    pub from: NaiveDate,
+    /// The last day.
+    pub to: NaiveDate,
+}
+
+/// What one carrier agreed to for one account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// The carrier, in upper case.
+    pub carrier: String,
+    /// The account.
+    pub account: String,
+    /// The currency of all amounts.
+    pub currency: String,
+    /// The first day.
+    pub from: NaiveDate,
+    /// The last day.
+    pub to: NaiveDate,
+    /// Its terms.
+    pub terms: Vec<Term>,
+}
+
+/// Reads and checks a whole file.
+///
+/// # Errors
+/// The file's own error, or `AGREEMENT_REJECTED` with everything that is wrong with its rows.
+pub fn read(table: &Table, header: &Header) -> Result<Vec<Agreement>, (FileError, Vec<RowError>)> {
+    let mut rows: BTreeMap<Key, Vec<Numbered>> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for row in table.rows().skip(1) {
+        let row = row.map_err(|error| (error, Vec::new()))?;
+        let mut fields = Fields::new(header, &row);
+        if let Some((key, currency, term)) = term(&mut fields) {
+            rows.entry(key).or_default().push((row.number, currency, term));
+        }
+        errors.extend(fields.into_errors());
+    }
+    let mut agreements = Vec::new();
+    for ((carrier, account), rows) in rows {
+        errors.extend(contradictions(&rows));
+        let head = rows.iter().find(|(_, _, term)| term.kind == Kind::Header);
+        let Some((_, currency, head)) = head else {
+            let first = rows.first().map_or(0, |(number, _, _)| *number);
+            errors.push(RowError::new(first, "record_type", "AGREEMENT_HEADER_MISSING", Severity::Error, ""));
+            continue;
+        };
+        let (currency, from, to) = (currency.clone(), head.from, head.to);
+        let terms = rows.into_iter().map(|(_, _, term)| term).collect();
+        agreements.push(Agreement { carrier, account, currency, from, to, terms });
+    }
+    if errors.is_empty() && agreements.is_empty() {
+        return Err((FileError::new("FILE_EMPTY", "the file has no agreement"), errors));
+    }
+    match errors.len() {
+        0 => Ok(agreements),
+        count => Err((FileError::new("AGREEMENT_REJECTED", format!("{count} mistakes")), errors)),
+    }
+}
+
+/// Carrier and account.
+type Key = (String, String);
+
+/// A term with its row and its currency.
+type Numbered = (u64, String, Term);
+
+fn term(fields: &mut Fields<'_>) -> Option<(Key, String, Term)> {
+    let kind = kind(fields);
+    let carrier = fields.required("carrier", "CARRIER_MISSING").map(str::to_uppercase);
+    let account = fields.required("account", "ACCOUNT_MISSING").map(str::to_owned);
+    let (from, to) = (fields.required_day("effective_from"), fields.required_day("effective_to"));
+    fields.required("currency", "CURRENCY_INVALID");
+    let currency = fields.currency("currency");
+    let mut figure = |column| {
+        let figure = fields.figure(column, "AMOUNT_INVALID")?;
+        if figure.is_sign_negative() {
+            fields.note(column, "AMOUNT_INVALID", Severity::Error);
+        }
+        Some(figure)
+    };
+    let (weight_to, amount, pct) = (figure("weight_to"), figure("amount"), figure("pct"));
+    let (minimum, dim_divisor) = (figure("minimum"), figure("dim_divisor"));
+    if from > to {
+        fields.note("effective_to", "DATE_INVALID", Severity::Error);
+    }
+    let is_share = matches!(kind, Some(Kind::Discount | Kind::Accessorial));
+    if is_share && pct.is_some_and(|pct| pct > Decimal::ONE_HUNDRED) {
+        fields.note("pct", "AGREEMENT_DISCOUNT_RANGE", Severity::Error);
+    }
+    if dim_divisor.is_some_and(|divisor| divisor.is_zero()) {
+        fields.note("dim_divisor", "AMOUNT_INVALID", Severity::Error);
+    }
+    let text = |column| fields.text(column).map(str::to_uppercase);
+    let (service, zone, code) = (text("service"), text("zone"), text("code"));
+    let (kind, from, to) = (kind?, from?, to?);
+    let term = Term { kind, service, zone, code, weight_to, amount, pct, minimum, dim_divisor, from, to };
+    Some(((carrier?, account?), currency?, term))
+}
+
+fn kind(fields: &mut Fields<'_>) -> Option<Kind> {
+    let text = fields.required("record_type", "RECORD_TYPE_INVALID")?.to_uppercase();
+    let kind = match text.as_str() {
+        "HEADER" => Some(Kind::Header),
+        "RATE" => Some(Kind::Rate),
+        "DISCOUNT" => Some(Kind::Discount),
+        "ACCESSORIAL" => Some(Kind::Accessorial),
+        "FUEL" => Some(Kind::Fuel),
+        "GUARANTEE" => Some(Kind::Guarantee),
+        _ => None,
+    };
+    if kind.is_none() {
+        fields.note("record_type", "RECORD_TYPE_INVALID", Severity::Error);
+    }
+    kind
+}
+
+/// Terms for the same thing at the same time, prices that fall with the weight, two currencies.
+fn contradictions(rows: &[Numbered]) -> Vec<RowError> {
+    let mut errors = Vec::new();
+    let mut sorted: Vec<&Numbered> = rows.iter().collect();
+    let subject = |term: &Term| (term.kind, term.service.clone(), term.zone.clone(), term.code.clone());
+    sorted.sort_by_cached_key(|(number, _, term)| (subject(term), term.weight_to, term.from, *number));
+    for pair in sorted.windows(2) {
+        let [(_, _, before), (number, _, after)] = [pair[0], pair[1]];
+        let same = subject(before) == subject(after);
+        let meets = before.from <= after.to && after.from <= before.to;
+        if same && before.weight_to == after.weight_to && meets {
+            errors.push(RowError::new(*number, "effective_from", "AGREEMENT_OVERLAP", Severity::Error, ""));
+        }
+        let falls = before.weight_to < after.weight_to && before.amount > after.amount;
+        if same && after.kind == Kind::Rate && meets && falls {
+            errors.push(RowError::new(*number, "amount", "AGREEMENT_RATE_DECREASES", Severity::Error, ""));
+        }
+    }
+    let currency = rows.first().map(|(_, currency, _)| currency);
+    for (number, other, _) in rows.iter().filter(|(_, other, _)| Some(other) != currency) {
+        errors.push(RowError::new(*number, "currency", "CURRENCY_INVALID", Severity::Error, other));
+    }
+    errors
+}
+
+impl Agreement {
+    /// What makes a weight of a volume, where it was negotiated.
+    #[must_use]
+    pub fn dim_divisor(&self, day: NaiveDate) -> Option<Decimal> {
+        self.on(Kind::Header, day).find_map(|term| term.dim_divisor)
+    }
+
+    /// The list price of a service in a zone at a weight.
+    #[must_use]
+    pub fn rate(&self, service: &str, zone: &str, weight: Decimal, day: NaiveDate) -> Option<Decimal> {
+        let rates = self.on(Kind::Rate, day).filter(|term| {
+            let fits = fits(&term.service, service) && fits(&term.zone, zone);
+            fits && term.weight_to.is_none_or(|heaviest| weight <= heaviest)
+        });
+        rates.min_by_key(|term| term.weight_to.unwrap_or(Decimal::MAX)).and_then(|term| term.amount)
+    }
+
+    /// The percentage off a charge, and its floor.
+    #[must_use]
+    pub fn discount(&self, service: &str, code: &str, day: NaiveDate) -> Option<(Decimal, Option<Decimal>)> {
+        let mut discounts =
+            self.on(Kind::Discount, day).filter(|term| fits(&term.service, service) && fits(&term.code, code));
+        discounts.next().and_then(|term| Some((term.pct?, term.minimum)))
+    }
+
+    /// What a surcharge costs after its discount.
+    #[must_use]
+    pub fn accessorial(&self, code: &str, day: NaiveDate) -> Option<Decimal> {
+        let mut prices = self.on(Kind::Accessorial, day).filter(|term| term.code.as_deref() == Some(code));
+        prices.next().and_then(|term| Some(less(term.amount?, term.pct.unwrap_or_default())))
+    }
+
+    /// The fuel surcharge of the week of a day, in percent.
+    #[must_use]
+    pub fn fuel(&self, service: &str, day: NaiveDate) -> Option<Decimal> {
+        self.on(Kind::Fuel, day).find(|term| fits(&term.service, service)).and_then(|term| term.pct)
+    }
+
+    fn on(&self, kind: Kind, day: NaiveDate) -> impl Iterator<Item = &Term> {
+        self.terms.iter().filter(move |term| term.kind == kind && (term.from..=term.to).contains(&day))
+    }
+}
+
+/// A price less a percentage, in cents.
+#[must_use]
+pub fn less(price: Decimal, pct: Decimal) -> Decimal {
+    cents(price * (Decimal::ONE_HUNDRED - pct) / Decimal::ONE_HUNDRED)
+}
+
+/// A term without a service is for all services.
+fn fits(term: &Option<String>, value: &str) -> bool {
+    term.as_deref().is_none_or(|term| term == value)
+}

@@ -1,0 +1,89 @@
+//! A table in, its layout and the charges of each row out.
+
+use rust_decimal::Decimal;
+
+use super::charge::Charge;
+use super::{canonical, fedex, ups};
+use crate::table::{Fields, FileError, Header, Row, RowError, Table};
+
+/// What a carrier's file is.
+#[derive(Debug)]
+pub enum Layout {
+    /// One row per charge, under our own titles.
+    Canonical(Header),
+    /// One row per shipment, surcharges in pairs.
+    Fedex(fedex::Layout),
+    /// No titles, one row per charge.
+    Ups(ups::Days),
+    /// No charges: the terms that a carrier agreed to.
+    Agreement(Header),
+}
+
+/// One row of a carrier's file.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// Its charges; none where it is rejected.
+    pub charges: Vec<Charge>,
+    /// What is wrong with it.
+    pub errors: Vec<RowError>,
+    /// The total of its invoice, where the carrier states it.
+    pub invoice_total: Option<Decimal>,
+}
+
+impl Layout {
+    /// Recognises a file by its first row.
+    ///
+    /// # Errors
+    /// `MAPPING_REQUIRED` with the titles found, where no layout fits.
+    pub fn of(table: &Table) -> Result<Layout, FileError> {
+        let mut rows = table.rows();
+        let empty = || FileError::new("FILE_EMPTY", "the file has no row");
+        let first = rows.next().ok_or_else(empty)??;
+        let second = rows.next().transpose()?;
+        let starts = |row: &Row| row.cell(0) == Some(ups::MARK);
+        if starts(&first) || second.as_ref().is_some_and(starts) {
+            let days = if table.delimiter() == ';' { ups::Days::DayFirst } else { ups::Days::Usual };
+            return Ok(Layout::Ups(days));
+        }
+        let has = |title: &str| first.cells().any(|cell| cell.trim().eq_ignore_ascii_case(title));
+        if has(fedex::MARK) {
+            return fedex::Layout::find(&first).map(Layout::Fedex);
+        }
+        if has("record_type") {
+            return Header::find(&first, super::carrier_agreement_import::COLUMNS).map(Layout::Agreement);
+        }
+        if has("charge_code") && has("carrier") {
+            return Header::find(&first, canonical::COLUMNS).map(Layout::Canonical);
+        }
+        let titles: Vec<String> = first.cells().take(40).map(|cell| cell.chars().take(40).collect()).collect();
+        Err(FileError::new("MAPPING_REQUIRED", format!("the layout is not known; the file has: {}", titles.join(", "))))
+    }
+
+    /// Its rows that hold charges.
+    pub fn rows<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = Result<Parsed, FileError>> + 't {
+        let has_titles = !matches!(self, Layout::Ups(_));
+        let rows = table.rows().enumerate();
+        let is_title = move |at: usize, row: &Row| at == 0 && (has_titles || row.cell(0) != Some(ups::MARK));
+        let data = rows.filter(move |(at, row)| !row.as_ref().is_ok_and(|row| is_title(*at, row)));
+        data.map(|(_, row)| row.map(|row| self.parse(&row)))
+    }
+
+    fn parse(&self, row: &Row) -> Parsed {
+        match self {
+            Layout::Canonical(header) => {
+                let mut fields = Fields::new(header, row);
+                let charges = canonical::charge(&mut fields).into_iter().collect();
+                Parsed { charges, errors: fields.into_errors(), invoice_total: None }
+            }
+            Layout::Fedex(layout) => {
+                let (charges, errors) = layout.charges(row);
+                Parsed { charges, errors, invoice_total: None }
+            }
+            Layout::Ups(days) => {
+                let (charge, invoice_total, errors) = ups::charge(row, *days);
+                Parsed { charges: charge.into_iter().collect(), errors, invoice_total }
+            }
+            Layout::Agreement(_) => Parsed::default(),
+        }
+    }
+}

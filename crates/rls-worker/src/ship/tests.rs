@@ -1,0 +1,261 @@
+//! The golden findings, and each kind of finding and layout on its own.
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+
+use super::carrier_agreement_import::{self, Agreement};
+use super::charge::Charge;
+use super::findings::{Basis, Billed, Finding, OrderFacts, audit};
+use super::layout::Layout;
+use super::tenant_carrier_overrides::{Override, Settings};
+use crate::table::{Limits, Table};
+
+const AGREEMENT: &str = include_str!("../../samples/carrier_agreement.csv");
+const SHIP: &str = include_str!("../../samples/ship_upload.csv");
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn dec(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+fn table(text: &str) -> Table {
+    Table::open(text.as_bytes(), &Limits::default()).unwrap()
+}
+
+fn agreements(text: &str) -> Result<Vec<Agreement>, Vec<&'static str>> {
+    let table = table(text);
+    let Layout::Agreement(header) = Layout::of(&table).unwrap() else { panic!("no agreement") };
+    carrier_agreement_import::read(&table, &header)
+        .map_err(|(_, errors)| errors.iter().map(|error| error.code).collect())
+}
+
+fn charges(text: &str) -> (Vec<Charge>, Vec<&'static str>) {
+    let table = table(text);
+    let layout = Layout::of(&table).unwrap();
+    let (mut charges, mut codes) = (Vec::new(), Vec::new());
+    for parsed in layout.rows(&table) {
+        let parsed = parsed.unwrap();
+        charges.extend(parsed.charges);
+        codes.extend(parsed.errors.iter().map(|error| error.code));
+    }
+    (charges, codes)
+}
+
+fn audited(charges: Vec<Charge>, settings: &Settings, order: Option<&OrderFacts>) -> Vec<Finding> {
+    let agreements = agreements(AGREEMENT).unwrap();
+    let billed: Vec<Billed> = charges.into_iter().map(|charge| Billed { charge, occurrence: 1 }).collect();
+    let basis = Basis { agreements: &agreements, settings, order, today: day("2026-02-17") };
+    audit(&billed, &basis)
+}
+
+/// The freight charge of the first sample row, changed.
+fn freight(change: impl FnOnce(&mut Charge)) -> Vec<(String, Decimal)> {
+    let mut charge = charges(SHIP).0.remove(0);
+    change(&mut charge);
+    let findings = audited(vec![charge], &Settings::default(), None);
+    findings.into_iter().map(|finding| (finding.kind, finding.variance)).collect()
+}
+
+#[test]
+fn the_sample_has_four_findings_of_17_29_in_all() {
+    let (charges, codes) = charges(SHIP);
+    assert_eq!((charges.len(), codes.len()), (5, 0));
+    let mut found = Vec::new();
+    for (tracking, address_type) in [("794600000014", "C"), ("794600000015", "C")] {
+        let order = OrderFacts { address_type: Some(address_type.into()), ..OrderFacts::default() };
+        let of_shipment = charges.iter().filter(|charge| charge.tracking.as_deref() == Some(tracking)).cloned();
+        found.extend(audited(of_shipment.collect(), &Settings::default(), Some(&order)));
+    }
+    let total: Decimal = found.iter().map(|finding| finding.variance).sum();
+    let mut found: Vec<(&str, String)> =
+        found.iter().map(|finding| (finding.kind.as_str(), finding.variance.to_string())).collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            ("DIM_WEIGHT_ERROR", "3.53".to_owned()),
+            ("DUPLICATE_CHARGE", "10.45".to_owned()),
+            ("FUEL_MISMATCH", "0.26".to_owned()),
+            ("RES_MISAPPLIED", "3.05".to_owned()),
+        ]
+    );
+    assert_eq!(total, dec("17.29"));
+}
+
+#[test]
+fn each_freight_finding_on_its_own() {
+    assert_eq!(freight(|_| {}), []);
+    let missing = freight(|charge| (charge.discount, charge.net) = (Decimal::ZERO, dec("16.85")));
+    assert_eq!(missing, [("MISSING_DISCOUNT".to_owned(), dec("6.40"))]);
+    let floor = freight(|charge| (charge.discount, charge.net) = (dec("4.35"), dec("12.50")));
+    assert_eq!(floor, [("MINIMUM_MISAPPLIED".to_owned(), dec("2.05"))]);
+    let rate = freight(|charge| (charge.gross, charge.discount, charge.net) = (dec("20"), dec("7.60"), dec("12.40")));
+    assert_eq!(rate, [("RATE_MISMATCH".to_owned(), dec("1.95"))]);
+    let heavy = freight(|charge| (charge.billed_weight_lb, charge.net) = (Some(dec("15")), dec("13.89")));
+    assert_eq!(heavy, [("DIM_WEIGHT_ERROR".to_owned(), dec("3.44"))]);
+    let within = freight(|charge| charge.net = dec("10.55"));
+    assert_eq!(within, [], "one percent is let be");
+    let nobody = freight(|charge| charge.account = "1".into());
+    assert_eq!(nobody, [("UNAUTHORIZED_ACCOUNT".to_owned(), dec("0.00"))]);
+    let before = freight(|charge| charge.ship_date = Some(day("2025-12-31")));
+    assert_eq!(before, [], "no version was in force");
+}
+
+#[test]
+fn fuel_on_too_much_is_a_child_of_its_finding() {
+    let mut sample = charges(SHIP).0;
+    let mut freight = sample.remove(0);
+    let mut fuel = sample.remove(0);
+    (freight.gross, freight.discount, freight.net) = (dec("20"), dec("7.60"), dec("12.40"));
+    fuel.net = dec("2.17");
+    let found = audited(vec![freight, fuel], &Settings::default(), None);
+    let parent = found.iter().find(|finding| finding.kind == "RATE_MISMATCH").unwrap();
+    let child = found.iter().find(|finding| finding.kind == "FUEL_ON_VARIANCE").unwrap();
+    assert_eq!((child.variance, child.parent_key.as_ref()), (dec("0.34"), Some(&parent.dedupe_key)));
+    assert_eq!(found.len(), 2, "the fuel itself is right for what was billed");
+}
+
+#[test]
+fn surcharges_that_are_not_due() {
+    let order = OrderFacts { ship_to_postal: Some("h3b1a7".into()), ..OrderFacts::default() };
+    let kinds = |code: &str, delivered: Option<&str>, order: Option<&OrderFacts>| {
+        let mut charge = charges(SHIP).0.remove(0);
+        (charge.code, charge.gross, charge.discount, charge.net) = (code.into(), dec("19.50"), dec("0"), dec("19.50"));
+        charge.delivered_on = delivered.map(day);
+        let found = audited(vec![charge], &Settings::default(), order);
+        found.into_iter().map(|finding| finding.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("ADC", None, Some(&order)), ["ADDRESS_CORRECTION_INVALID"]);
+    assert_eq!(kinds("ADC", None, None), [""; 0]);
+    assert_eq!(kinds("AHS", None, None), ["SURCHARGE_INVALID"]);
+    assert_eq!(kinds("SAT", Some("2026-02-13"), None), ["SURCHARGE_INVALID"]);
+    assert_eq!(kinds("SAT", Some("2026-02-14"), None), [""; 0], "it was a Saturday");
+    assert_eq!(kinds("SAT", None, None), [""; 0], "nobody knows");
+    assert_eq!(kinds("RES", None, None), ["RATE_MISMATCH"]);
+}
+
+#[test]
+fn settings_of_the_account_go_before_those_of_the_carrier() {
+    let set = |account: Option<&str>, key: &str, value: &str, from: &str, to: Option<&str>| Override {
+        carrier: "FEDEX".into(),
+        account: account.map(str::to_owned),
+        key: key.into(),
+        value: value.into(),
+        valid_from: day(from),
+        valid_to: to.map(day),
+    };
+    let overrides = [
+        set(Some("1"), "tolerance_abs", "5", "2026-01-01", None),
+        set(None, "tolerance_abs", "2", "2026-02-01", None),
+        set(None, "disabled_findings", "fuel_mismatch|RES_MISAPPLIED", "2026-01-01", Some("2026-01-31")),
+        set(None, "dispute_window_days", "-3", "2026-01-01", None),
+    ];
+    let on = |account, text| Settings::resolve(&overrides, "FEDEX", account, day(text));
+    assert_eq!(on("1", "2026-02-17").tolerance_abs, dec("5"));
+    assert_eq!(on("2", "2026-02-17").tolerance_abs, dec("2"));
+    assert_eq!(on("2", "2026-01-17").disabled_findings, ["FUEL_MISMATCH", "RES_MISAPPLIED"]);
+    assert_eq!(on("2", "2026-02-17").disabled_findings, [""; 0]);
+    assert_eq!(on("1", "2026-02-17").dispute_window_days, 60);
+    let tolerant = audited(charges(SHIP).0.drain(..2).collect(), &on("1", "2026-02-17"), None);
+    assert!(tolerant.is_empty());
+}
+
+#[test]
+fn an_agreement_is_taken_whole_or_not_at_all() {
+    assert_eq!(agreements(AGREEMENT).unwrap()[0].terms.len(), 9);
+    let overlapping = format!("{AGREEMENT}\nFUEL,FEDEX,601234567,GROUND,,,,,18,,,2026-02-15,2026-02-21,CAD\n");
+    assert_eq!(agreements(&overlapping), Err(vec!["AGREEMENT_OVERLAP"]));
+    let falling = AGREEMENT.replace(",30,28.10,", ",30,22.00,");
+    assert_eq!(agreements(&falling), Err(vec!["AGREEMENT_RATE_DECREASES"]));
+    let generous = AGREEMENT.replace(",FRT,,,38,", ",FRT,,,138,");
+    assert_eq!(agreements(&generous), Err(vec!["AGREEMENT_DISCOUNT_RANGE"]));
+    let headless = AGREEMENT.replace("HEADER,", "RATE,");
+    assert_eq!(agreements(&headless), Err(vec!["AGREEMENT_HEADER_MISSING"]));
+}
+
+#[test]
+fn bad_rows_of_the_canonical_layout() {
+    let rows = SHIP
+        .replacen("794600000014", "7.946E+11", 1)
+        .replacen("2.09,0.00,2.09", "2.09,0.00,2.50", 1)
+        .replacen(",RES,", ",XYZ,", 1)
+        .replacen("28.10,10.68,17.42", "28.10,10.68,x", 1);
+    let (charges, codes) = charges(&rows);
+    assert_eq!(codes, ["TRACKING_CORRUPTED", "GROSS_NET_MISMATCH", "AMOUNT_INVALID", "CHARGE_UNMAPPED"]);
+    assert_eq!(charges.len(), 3);
+    assert_eq!(charges[1].code, "OTHER", "an unknown charge is never dropped");
+    let unknown = Layout::of(&table("a,b\n1,2\n")).unwrap_err();
+    assert_eq!(unknown.code, "MAPPING_REQUIRED");
+    assert!(unknown.message.ends_with("a, b"));
+}
+
+#[test]
+fn fedex_pairs_are_read_by_position() {
+    let file = "Bill to Account Number,Invoice Date,Invoice Number,Invoice Currency,Net Charge Amount,Express or Ground Tracking ID,Transportation Charge Amount,Service Type,Shipment Date,Actual Weight Amount,Actual Weight Units,Rated Weight Amount,Rated Weight Units,Dim Length,Dim Width,Dim Height,Dim Unit,Zone Code,Tracking ID Charge Description,Tracking ID Charge Amount,Tracking ID Charge Description,Tracking ID Charge Amount,Tracking ID Charge Description,Tracking ID Charge Amount\n\
+        601234567,20260213,FX-1,CAD,12.54,794600000014,16.85,Ground,20260211,8.2,L,9,L,12,10,8,IN,3,Earned Discount,-6.40,Fuel Surcharge,2.09,,\n\
+        601234567,20260213,FX-1,CAD,18.94,7.946E+11,16.85,Ground,20260211,8.2,L,9,L,12,10,8,IN,3,Fuel Surcharge,2.09,,,,\n\
+        601234567,20260213,FX-1,CAD,99.00,794600000015,10,Ground,20260211,1,K,1,K,,,,,3,Odd Fee,1.00,Fuel Surcharge,1.00,Residential Delivery,3.05\n";
+    let (charges, codes) = charges(file);
+    assert_eq!(codes, ["TRACKING_CORRUPTED", "CHARGE_UNMAPPED", "GROSS_NET_MISMATCH"]);
+    let shown: Vec<_> = charges
+        .iter()
+        .map(|c| (c.code.as_str(), c.gross.to_string(), c.discount.to_string(), c.net.to_string()))
+        .collect();
+    assert_eq!(shown[0], ("FRT", "16.85".into(), "6.40".into(), "10.45".into()));
+    assert_eq!(shown[1], ("FUEL", "2.09".into(), "0".into(), "2.09".into()));
+    let codes: Vec<&str> = charges[2..].iter().map(|charge| charge.code.as_str()).collect();
+    assert_eq!(codes, ["FRT", "OTHER", "FUEL", "RES"]);
+    assert_eq!(charges[2].actual_weight_lb, Some(dec("2.204623")));
+}
+
+#[test]
+fn ups_rows_have_no_header_and_several_make_one_shipment() {
+    let row = |cells: &[(usize, &str)], separator: &str| {
+        let mut row = vec![""; 130];
+        row[0] = "2.1";
+        for (column, cell) in cells {
+            row[column - 1] = cell;
+        }
+        row.join(separator) + "\n"
+    };
+    let common =
+        [(3, "0000A1B2C3"), (5, "2026-02-14"), (6, "000000A1B2C3076"), (10, "CAD"), (11, "20.00"), (117, "2026-02-10")];
+    let shipment = [
+        (21, "1Z999AA10123456784"),
+        (27, "8.2"),
+        (28, "L"),
+        (29, "9"),
+        (30, "L"),
+        (33, "12.0x 10.0x 8.0"),
+        (34, "203"),
+    ];
+    let of = |own: &[(usize, &'static str)]| row(&[&common[..], &shipment, own].concat(), ",");
+    let file = [
+        of(&[(44, "FRT"), (45, "003"), (46, "Ground Commercial"), (52, "5.00"), (53, "12.00")]),
+        of(&[(44, "FSC"), (45, "FSC"), (46, "Fuel Surcharge"), (52, "0"), (53, "3.00")]),
+        row(&[&common[..], &[(35, "MIS"), (45, "XX"), (46, "Service Charge"), (53, "5.00")]].concat(), ","),
+    ]
+    .concat();
+    let (charges, codes) = charges(&file);
+    assert_eq!(codes, ["CHARGE_UNMAPPED"]);
+    assert_eq!((charges[0].gross, charges[0].discount, charges[0].net), (dec("17"), dec("5"), dec("12")));
+    assert_eq!((charges[0].account.as_str(), charges[0].length_in), ("A1B2C3", Some(dec("12.0"))));
+    assert_eq!(charges[1].code, "FUEL");
+    assert_eq!(charges[2].tracking, None, "a charge of the whole invoice");
+    let european = [(3, "A"), (5, "14/02/2026"), (6, "I"), (10, "EUR"), (44, "FRT"), (53, "12,50")];
+    let (charges, codes) = self::charges(&row(&european, ";"));
+    assert_eq!((codes.len(), charges[0].net, charges[0].invoice_date), (0, dec("12.50"), day("2026-02-14")));
+}
+
+#[test]
+fn a_late_finding_is_for_information() {
+    let mut charge = charges(SHIP).0.remove(0);
+    (charge.discount, charge.net) = (Decimal::ZERO, dec("16.85"));
+    charge.invoice_date = day("2025-12-01");
+    let found = audited(vec![charge], &Settings::default(), None);
+    assert_eq!((found[0].severity.as_str(), found[0].dispute_by), ("INFO", day("2026-01-30")));
+    assert!(found[0].evidence.ends_with("WINDOW_CLOSED"));
+}

@@ -1,0 +1,12 @@
+//! A product in, what anti-dumping law says about it out; and what that means for open orders.
+
+pub mod decision;
+pub mod detection;
+pub mod duty;
+pub mod exporter;
+pub mod measure;
+pub mod product;
+pub mod scope_rules;
+
+#[cfg(test)]
+mod tests;
