@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p rls-runtime --bench scope` prints ratios; `RLS_BENCH_ROUNDS` sets how many rounds, 15 unless told.
 //! Each round runs every shape once, so that a slow moment of the machine meets them all.
+//! Beside the rates it prints what the processor did per run, in the client and in the server, which a busy machine changes less (Linux only).
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -104,37 +105,85 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-async fn throughput(pools: &Pools, shape: usize, slice: Duration) -> f64 {
+/// What a slice of one shape came to.
+#[derive(Clone, Copy)]
+struct Slice {
+    per_second: f64,
+    /// Microseconds of processor time per run.
+    client: f64,
+    server: f64,
+}
+
+async fn measure(pools: &Pools, shape: usize, slice: Duration, server: u32) -> Slice {
+    let before = (processor_time(std::process::id()), server_time(server));
     let start = Instant::now();
     let mut done = 0;
     while start.elapsed() < slice {
         pools.run(shape).await.expect("reads");
         done += 1;
     }
-    f64::from(done) / start.elapsed().as_secs_f64()
+    let per_second = f64::from(done) / start.elapsed().as_secs_f64();
+    let client = (processor_time(std::process::id()) - before.0) / f64::from(done);
+    Slice { per_second, client, server: (server_time(server) - before.1) / f64::from(done) }
 }
 
-async fn compare(link: &str, pools: &Pools, rounds: usize, slice: Duration, round_trips: Option<&DelayProxy>) {
-    let mut rates = vec![Vec::new(); SHAPES.len()];
+/// Microseconds that the threads of a process were running.
+fn processor_time(process: u32) -> f64 {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return 0.0 };
+    let running = |path: std::path::PathBuf| {
+        let text = std::fs::read_to_string(path.join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    };
+    threads.flatten().filter_map(|thread| running(thread.path())).sum::<f64>() / 1000.0
+}
+
+/// The same for all backends of the server.
+fn server_time(postmaster: u32) -> f64 {
+    let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
+    let children = children.unwrap_or_default();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).map(processor_time).sum()
+}
+
+async fn postmaster(db: &TestDb) -> u32 {
+    let observer = PgPool::connect_with(db.superuser_options()).await.expect("connects");
+    let pid_file = "SELECT pg_read_file('postmaster.pid')";
+    let text: String = sqlx::query_scalar(pid_file).fetch_one(&observer).await.expect("the superuser may");
+    text.lines().next().and_then(|pid| pid.parse().ok()).expect("the first line is the process")
+}
+
+async fn compare(link: &str, pools: &Pools, rounds: usize, slice: Duration, server: u32, proxy: Option<&DelayProxy>) {
+    let mut slices = vec![Vec::new(); SHAPES.len()];
     for shape in 0..SHAPES.len() {
-        throughput(pools, shape, slice).await;
+        measure(pools, shape, slice, server).await;
     }
     for _ in 0..rounds {
-        for (shape, rates) in rates.iter_mut().enumerate() {
-            rates.push(throughput(pools, shape, slice).await);
+        for (shape, slices) in slices.iter_mut().enumerate() {
+            slices.push(measure(pools, shape, slice, server).await);
         }
     }
     println!("\n{link}");
-    println!("{:<28} {:>8} {:>8} {:>16} {:>12}", "shape", "1/s", "to bare", "to bare + policy", "round trips");
+    println!(
+        "{:<28} {:>8} {:>8} {:>8} {:>16} {:>10} {:>10} {:>12}",
+        "shape", "1/s", "to bare", "(least)", "to bare + policy", "client us", "server us", "round trips"
+    );
     for (shape, name) in SHAPES.iter().enumerate() {
-        let to =
-            |other: usize| median(rates[shape].iter().zip(&rates[other]).map(|(own, other)| own / other).collect());
-        let counted = match round_trips {
+        let column = |pick: fn(&Slice) -> f64| median(slices[shape].iter().map(pick).collect());
+        let ratios = |other: usize| -> Vec<f64> {
+            slices[shape].iter().zip(&slices[other]).map(|(own, other)| own.per_second / other.per_second).collect()
+        };
+        let least = ratios(0).into_iter().fold(f64::INFINITY, f64::min);
+        let counted = match proxy {
             Some(proxy) => format!("{:.1}", count(proxy, pools, shape).await),
             None => "-".to_owned(),
         };
-        let rate = median(rates[shape].clone());
-        println!("{name:<28} {rate:>8.0} {:>8.2} {:>16.2} {counted:>12}", to(0), to(1));
+        println!(
+            "{name:<28} {:>8.0} {:>8.2} {least:>8.2} {:>16.2} {:>10.0} {:>10.0} {counted:>12}",
+            column(|slice| slice.per_second),
+            median(ratios(0)),
+            median(ratios(1)),
+            column(|slice| slice.client),
+            column(|slice| slice.server),
+        );
     }
 }
 
@@ -155,9 +204,10 @@ async fn main() {
     let rounds =
         std::env::var("RLS_BENCH_ROUNDS").map_or(15, |text| text.parse().expect("RLS_BENCH_ROUNDS is a number"));
     let db = database().await;
+    let server = postmaster(&db).await;
     let direct = Pools::connect(db.runtime_options()).await;
-    compare("Unix socket", &direct, rounds, Duration::from_millis(200), None).await;
+    compare("Unix socket", &direct, rounds, Duration::from_millis(200), server, None).await;
     let proxy = DelayProxy::start(&db.cluster().socket_path(), Duration::from_millis(1), None);
     let far = Pools::connect(proxy.route(db.runtime_options())).await;
-    compare("1 ms away", &far, rounds, Duration::from_millis(400), Some(&proxy)).await;
+    compare("1 ms away", &far, rounds, Duration::from_millis(400), server, Some(&proxy)).await;
 }
