@@ -16,6 +16,8 @@ mod slot;
 pub mod bulk;
 pub mod migrate;
 pub mod policy;
+#[cfg(feature = "queue")]
+pub mod queue;
 #[cfg(feature = "verify")]
 pub mod verify;
 

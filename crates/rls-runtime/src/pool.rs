@@ -111,6 +111,12 @@ impl RlsPool {
     pub(crate) fn link(&self) -> Link {
         self.shared.link
     }
+
+    /// Whether a statement that is prepared by name is found again.
+    #[cfg(feature = "queue")]
+    pub(crate) fn keeps_statements(&self) -> bool {
+        self.shared.link == Link::Direct
+    }
 }
 
 impl Default for RlsPoolOptions {

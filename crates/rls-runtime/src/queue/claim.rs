@@ -1,0 +1,295 @@
+//! A lane of a tenant in, claimed jobs out; then heartbeats, and the settlement that only the holder of the lease can make.
+//!
+//! Every statement here is one guarded update: it names the tenant, and it changes a job only where it still is what the caller believes.
+
+use std::time::Duration;
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use crate::handle::TenantConn;
+
+use super::job::{ClaimedJob, Heartbeat, JobId, JobState, Lease, Settled, Settlement};
+use super::{Queue, duration_micros};
+
+/// Takes what is due in the order of rank, and gives up on the leases that have run out. They can be claimed the next time.
+///
+/// The list is materialized, or else the planner may run it once per row and claim more than the limit.
+/// No priority moves a job by more than 1,000 minutes, so that jobs of the far future are not even looked at.
+const CLAIM: &str = "
+WITH clock AS MATERIALIZED (
+    SELECT coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()) AS now
+), expired AS MATERIALIZED (
+    SELECT j.id FROM rls_jobs j
+    WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing' AND j.due_at IS NOT NULL
+      AND j.due_at <= (SELECT now FROM clock)
+    ORDER BY j.due_at
+    LIMIT 100
+    FOR UPDATE SKIP LOCKED
+), reclaimed AS (
+    UPDATE rls_jobs j
+    SET state = CASE WHEN j.cancel_requested THEN 'cancelled' WHEN j.attempt >= j.max_attempts THEN 'discarded'
+                     ELSE 'retryable' END,
+        due_at = CASE WHEN NOT j.cancel_requested AND j.attempt < j.max_attempts THEN clock.now END,
+        rank = clock.now - j.priority * interval '1 minute',
+        finished_at = CASE WHEN j.cancel_requested OR j.attempt >= j.max_attempts THEN clock.now END,
+        worker = NULL,
+        last_error = 'the lease of attempt ' || j.attempt || ' ran out'
+    FROM expired, clock
+    WHERE j.tenant_id = $1 AND j.id = expired.id
+), running AS MATERIALIZED (
+    SELECT count(*) AS n FROM rls_jobs j
+    WHERE $7::int8 IS NOT NULL AND j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing' AND j.due_at IS NOT NULL
+), picked AS MATERIALIZED (
+    SELECT j.id FROM rls_jobs j
+    WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state IN ('available', 'scheduled', 'retryable')
+      AND j.due_at <= (SELECT now FROM clock)
+      AND j.rank <= (SELECT now FROM clock) + interval '1000 minutes'
+    ORDER BY j.rank, j.id
+    LIMIT (SELECT least($4, greatest(coalesce($7 - n, $4), 0)) FROM running)
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE rls_jobs j
+SET state = 'executing', token = j.token + 1, attempt = j.attempt + 1, worker = $5, claimed_at = clock.now,
+    due_at = clock.now + $6 * interval '1 microsecond'
+FROM picked, clock
+WHERE j.tenant_id = $1 AND j.id = picked.id
+RETURNING j.id, j.token, j.kind, j.payload, j.attempt, j.max_attempts,
+          (extract(epoch FROM j.rank) * 1000000)::int8 AS place";
+
+/// Claims that count what runs must not count at the same time.
+const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(1919709043, rls_doorbell_key($1, $2))::text";
+
+const HEARTBEAT: &str = "
+WITH mine AS MATERIALIZED (
+    SELECT j.id FROM rls_jobs j
+    JOIN unnest($2::uuid[], $3::int8[]) AS lease (id, token) ON lease.id = j.id AND lease.token = j.token
+    WHERE j.tenant_id = $1 AND j.state = 'executing'
+    ORDER BY j.id
+    FOR UPDATE OF j
+)
+UPDATE rls_jobs j
+SET due_at = greatest(j.due_at, coalesce('epoch'::timestamptz + $4 * interval '1 microsecond', now())
+                                + $5 * interval '1 microsecond')
+FROM mine
+WHERE j.tenant_id = $1 AND j.id = mine.id
+RETURNING j.id, j.token, j.cancel_requested";
+
+/// The rows are locked in the order of their ids, so that two who settle and beat at once do not wait for each other.
+const SETTLE: &str = "
+WITH clock AS MATERIALIZED (
+    SELECT coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now()) AS now
+), ending AS MATERIALIZED (
+    SELECT j.id, s.ordinality, s.verb, s.result::jsonb AS result, s.error,
+           clock.now + s.pause * interval '1 microsecond' AS next_at,
+           CASE WHEN s.verb IN ('completed', 'cancelled', 'discarded') THEN s.verb
+                WHEN j.cancel_requested THEN 'cancelled'
+                WHEN s.verb = 'retryable' AND j.attempt >= j.max_attempts THEN 'discarded'
+                ELSE s.verb END AS state
+    FROM clock, unnest($3::uuid[], $4::int8[], $5::text[], $6::int8[], $7::text[], $8::text[])
+        WITH ORDINALITY AS s (id, token, verb, pause, result, error, ordinality)
+    JOIN rls_jobs j ON j.id = s.id AND j.token = s.token
+    WHERE j.tenant_id = $1 AND j.state = 'executing'
+    ORDER BY j.id
+    FOR UPDATE OF j
+)
+UPDATE rls_jobs j
+SET state = e.state,
+    due_at = CASE WHEN e.state NOT IN ('completed', 'cancelled', 'discarded') THEN e.next_at END,
+    rank = e.next_at - j.priority * interval '1 minute',
+    attempt = CASE WHEN e.verb IN ('available', 'scheduled') THEN j.attempt - 1 ELSE j.attempt END,
+    finished_at = CASE WHEN e.state IN ('completed', 'cancelled', 'discarded') THEN clock.now END,
+    progress = CASE WHEN e.state = 'completed' THEN 100 ELSE j.progress END,
+    result = coalesce(e.result, j.result),
+    last_error = coalesce(e.error, j.last_error),
+    worker = NULL
+FROM ending e, clock
+WHERE j.tenant_id = $1 AND j.id = e.id
+RETURNING e.ordinality, j.state";
+
+/// What a worker asks for.
+///
+/// ```
+/// use std::time::Duration;
+/// use rls_runtime::queue::Claim;
+///
+/// let claim = Claim::new("ship_upload", 10).lease(Duration::from_secs(60)).worker("host-1");
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing is claimed yet"]
+pub struct Claim {
+    lane: String,
+    limit: u32,
+    lease: Duration,
+    worker: String,
+    at_once: Option<u32>,
+}
+
+impl Claim {
+    /// At most so many jobs of the lane, for half a minute.
+    pub fn new(lane: impl Into<String>, limit: u32) -> Claim {
+        Claim { lane: lane.into(), limit, lease: Duration::from_secs(30), worker: String::new(), at_once: None }
+    }
+
+    /// How long they are the worker's own without a heartbeat.
+    pub fn lease(mut self, lease: Duration) -> Claim {
+        self.lease = lease;
+        self
+    }
+
+    /// Who asks, for whoever looks at the table.
+    pub fn worker(mut self, worker: impl Into<String>) -> Claim {
+        self.worker = worker.into();
+        self
+    }
+
+    /// Let no more than so many jobs of the tenant run in the lane at once, over all workers.
+    pub fn at_once(mut self, jobs: u32) -> Claim {
+        self.at_once = Some(jobs);
+        self
+    }
+}
+
+impl Queue {
+    /// Claim due jobs of the caller's tenant, in the order of priority and time.
+    ///
+    /// When fewer than asked for were due the doorbell is set to when the next one is.
+    /// Leases that have run out are taken back on the way.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn claim(&self, tx: &mut TenantConn, claim: &Claim) -> sqlx::Result<Vec<ClaimedJob>> {
+        let tenant = tx.tenant();
+        if claim.at_once.is_some() {
+            sqlx::query(ONE_AT_A_TIME).bind(tenant).bind(&claim.lane).execute(&mut *tx).await?;
+        }
+        let rows = sqlx::query(CLAIM)
+            .bind(tenant)
+            .bind(&claim.lane)
+            .bind(self.now())
+            .bind(i64::from(claim.limit))
+            .bind(&claim.worker)
+            .bind(duration_micros(claim.lease))
+            .bind(claim.at_once.map(i64::from))
+            .fetch_all(&mut *tx)
+            .await?;
+        if rows.len() < claim.limit as usize {
+            self.quiet(tx, &claim.lane).await?;
+        }
+        let read = |row: &PgRow| {
+            Ok::<_, sqlx::Error>(ClaimedJob {
+                lease: Lease { job: JobId::new(row.try_get("id")?), token: row.try_get("token")? },
+                tenant,
+                lane: claim.lane.clone(),
+                kind: row.try_get("kind")?,
+                payload: row.try_get("payload")?,
+                attempt: count(row, "attempt")?,
+                max_attempts: count(row, "max_attempts")?,
+            })
+        };
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            claimed.push((row.try_get::<i64, _>("place")?, read(row)?));
+        }
+        // An update returns its rows in whatever order.
+        claimed.sort_by_key(|(place, job)| (*place, job.lease.job));
+        Ok(claimed.into_iter().map(|(_, job)| job).collect())
+    }
+
+    /// Extend leases, and learn which are lost and which jobs somebody wants cancelled. The answers are in the order of the leases.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn heartbeat(
+        &self,
+        tx: &mut TenantConn,
+        leases: &[Lease],
+        extend: Duration,
+    ) -> sqlx::Result<Vec<Heartbeat>> {
+        let rows = sqlx::query(HEARTBEAT)
+            .bind(tx.tenant())
+            .bind(leases.iter().map(|lease| lease.job.as_uuid()).collect::<Vec<_>>())
+            .bind(leases.iter().map(|lease| lease.token).collect::<Vec<_>>())
+            .bind(self.now())
+            .bind(duration_micros(extend))
+            .fetch_all(&mut *tx)
+            .await?;
+        let mut held = std::collections::BTreeMap::new();
+        for row in &rows {
+            let cancel: bool = row.try_get("cancel_requested")?;
+            let beat = if cancel { Heartbeat::CancelRequested } else { Heartbeat::Held };
+            held.insert(Lease { job: JobId::new(row.try_get("id")?), token: row.try_get("token")? }, beat);
+        }
+        Ok(leases.iter().map(|lease| held.get(lease).copied().unwrap_or(Heartbeat::LeaseLost)).collect())
+    }
+
+    /// Say what becomes of a job after an attempt; only the holder of its lease can.
+    ///
+    /// In the scope that did the work it makes the work happen exactly once: return an error when the lease is lost, and the work is rolled back.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn settle(&self, tx: &mut TenantConn, lease: Lease, settlement: Settlement) -> sqlx::Result<Settled> {
+        let settled = self.settle_many(tx, &[(lease, settlement)]).await?;
+        Ok(settled.first().copied().unwrap_or(Settled::LeaseLost))
+    }
+
+    /// [`settle`](Queue::settle) for several jobs of the tenant, in one statement. The answers are in the order of the leases.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn settle_many(&self, tx: &mut TenantConn, ended: &[(Lease, Settlement)]) -> sqlx::Result<Vec<Settled>> {
+        let parts: Vec<Parts> = ended.iter().map(|(_, settlement)| Parts::of(settlement)).collect();
+        let rows = sqlx::query(SETTLE)
+            .bind(tx.tenant())
+            .bind(self.now())
+            .bind(ended.iter().map(|(lease, _)| lease.job.as_uuid()).collect::<Vec<_>>())
+            .bind(ended.iter().map(|(lease, _)| lease.token).collect::<Vec<_>>())
+            .bind(parts.iter().map(|parts| parts.verb.word()).collect::<Vec<_>>())
+            .bind(parts.iter().map(|parts| duration_micros(parts.pause)).collect::<Vec<_>>())
+            .bind(parts.iter().map(|parts| parts.result.clone()).collect::<Vec<_>>())
+            .bind(parts.iter().map(|parts| parts.error).collect::<Vec<_>>())
+            .fetch_all(&mut *tx)
+            .await?;
+        let mut settled = vec![Settled::LeaseLost; ended.len()];
+        for row in &rows {
+            let ordinality: i64 = row.try_get("ordinality")?;
+            let place = usize::try_from(ordinality - 1).unwrap_or(usize::MAX);
+            if let Some(settled) = settled.get_mut(place) {
+                *settled = Settled::Done(JobState::read(row.try_get("state")?)?);
+            }
+        }
+        Ok(settled)
+    }
+}
+
+/// A settlement as columns.
+struct Parts<'a> {
+    verb: JobState,
+    pause: Duration,
+    result: Option<String>,
+    error: Option<&'a str>,
+}
+
+impl Parts<'_> {
+    fn of(settlement: &Settlement) -> Parts<'_> {
+        let plain = |verb| Parts { verb, pause: Duration::ZERO, result: None, error: None };
+        match settlement {
+            Settlement::Complete(result) => {
+                Parts { result: result.as_ref().map(ToString::to_string), ..plain(JobState::Completed) }
+            }
+            Settlement::Retry { after, error } => {
+                Parts { pause: *after, error: Some(error), ..plain(JobState::Retryable) }
+            }
+            Settlement::Discard { error } => Parts { error: Some(error), ..plain(JobState::Discarded) },
+            Settlement::Cancel { reason } => Parts { error: Some(reason), ..plain(JobState::Cancelled) },
+            Settlement::Snooze(pause) => Parts { pause: *pause, ..plain(JobState::Scheduled) },
+            Settlement::Release => plain(JobState::Available),
+        }
+    }
+}
+
+pub(super) fn count(row: &PgRow, column: &str) -> sqlx::Result<u32> {
+    let count: i32 = row.try_get(column)?;
+    u32::try_from(count).map_err(sqlx::Error::decode)
+}

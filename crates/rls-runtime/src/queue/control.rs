@@ -1,0 +1,113 @@
+//! What is done to a job from outside: looked at, cancelled, requeued, pruned; and the progress that its worker notes.
+
+use std::time::Duration;
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use crate::handle::TenantConn;
+
+use super::claim::count;
+use super::job::{JobId, JobState, JobStatus, Lease};
+use super::{Queue, duration_micros};
+
+const FIND: &str = "
+SELECT lane, kind, state, payload, attempt, max_attempts, progress, result, last_error, tags FROM rls_jobs
+WHERE tenant_id = $1 AND id = $2";
+
+const CANCEL: &str = "
+UPDATE rls_jobs j
+SET state = CASE WHEN j.state = 'executing' THEN j.state ELSE 'cancelled' END,
+    due_at = CASE WHEN j.state = 'executing' THEN j.due_at END,
+    finished_at = CASE WHEN j.state <> 'executing' THEN coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()) END,
+    cancel_requested = true
+WHERE j.tenant_id = $1 AND j.id = $2 AND j.state NOT IN ('completed', 'cancelled', 'discarded')
+RETURNING j.state";
+
+const REQUEUE: &str = "
+WITH clock AS (
+    SELECT coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()) AS now
+)
+UPDATE rls_jobs j
+SET state = 'available', attempt = 0, run_at = clock.now, due_at = clock.now,
+    rank = clock.now - j.priority * interval '1 minute', cancel_requested = false, finished_at = NULL, progress = 0
+FROM clock
+WHERE j.tenant_id = $1 AND j.id = $2 AND j.state IN ('cancelled', 'discarded')";
+
+const PROGRESS: &str = "
+UPDATE rls_jobs SET progress = $4
+WHERE tenant_id = $1 AND id = $2 AND token = $3 AND state = 'executing'";
+
+const PRUNE: &str = "
+DELETE FROM rls_jobs
+WHERE tenant_id = $1
+  AND id IN (SELECT j.id FROM rls_jobs j
+             WHERE j.tenant_id = $1 AND j.finished_at IS NOT NULL
+               AND j.finished_at < coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now())
+                                   - $3 * interval '1 microsecond'
+             ORDER BY j.finished_at LIMIT $4)";
+
+impl Queue {
+    /// What there is to know about a job of the caller's tenant.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn find(&self, tx: &mut TenantConn, job: JobId) -> sqlx::Result<Option<JobStatus>> {
+        let row = sqlx::query(FIND).bind(tx.tenant()).bind(job.as_uuid()).fetch_optional(&mut *tx).await?;
+        row.map(|row| read(job, &row)).transpose()
+    }
+
+    /// Cancel a job: at once when it waits, through its worker when it runs. Says in which state it is now, or nothing when it has ended already.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn cancel(&self, tx: &mut TenantConn, job: JobId) -> sqlx::Result<Option<JobState>> {
+        let cancelled = sqlx::query_scalar(CANCEL).bind(tx.tenant()).bind(job.as_uuid()).bind(self.now());
+        let state: Option<String> = cancelled.fetch_optional(&mut *tx).await?;
+        state.map(|state| JobState::read(&state)).transpose()
+    }
+
+    /// Give a discarded or cancelled job another life, with all its attempts. `false` when it is neither.
+    ///
+    /// # Errors
+    /// What the server says; so when another unfinished job has the job's unique key by now.
+    pub async fn requeue(&self, tx: &mut TenantConn, job: JobId) -> sqlx::Result<bool> {
+        let requeued = sqlx::query(REQUEUE).bind(tx.tenant()).bind(job.as_uuid()).bind(self.now());
+        Ok(requeued.execute(&mut *tx).await?.rows_affected() > 0)
+    }
+
+    /// Note how far a job is, in percent. `false` when the lease is lost.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn progress(&self, tx: &mut TenantConn, lease: Lease, percent: u8) -> sqlx::Result<bool> {
+        let noted = sqlx::query(PROGRESS).bind(tx.tenant()).bind(lease.job.as_uuid()).bind(lease.token);
+        Ok(noted.bind(i16::from(percent.min(100))).execute(&mut *tx).await?.rows_affected() > 0)
+    }
+
+    /// Delete at most so many jobs of the caller's tenant that have ended so long ago, the oldest first; says how many.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn prune(&self, tx: &mut TenantConn, older_than: Duration, limit: u32) -> sqlx::Result<u64> {
+        let pruned = sqlx::query(PRUNE).bind(tx.tenant()).bind(self.now()).bind(duration_micros(older_than));
+        Ok(pruned.bind(i64::from(limit)).execute(&mut *tx).await?.rows_affected())
+    }
+}
+
+fn read(id: JobId, row: &PgRow) -> sqlx::Result<JobStatus> {
+    let progress: i16 = row.try_get("progress")?;
+    Ok(JobStatus {
+        id,
+        lane: row.try_get("lane")?,
+        kind: row.try_get("kind")?,
+        state: JobState::read(row.try_get("state")?)?,
+        payload: row.try_get("payload")?,
+        attempt: count(row, "attempt")?,
+        max_attempts: count(row, "max_attempts")?,
+        progress: u8::try_from(progress).map_err(sqlx::Error::decode)?,
+        result: row.try_get("result")?,
+        last_error: row.try_get("last_error")?,
+        tags: row.try_get("tags")?,
+    })
+}

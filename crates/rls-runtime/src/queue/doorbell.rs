@@ -1,0 +1,100 @@
+//! Lanes in, the tenants that have something to do in them out: the one question that is asked about all tenants at once.
+
+use sqlx::Row;
+
+use crate::error::Error;
+use crate::handle::TenantConn;
+use crate::pool::RlsPool;
+use crate::tenant::TenantId;
+
+use super::Queue;
+
+/// Tenants after the cursor come first, so that every one has its turn before any has two.
+const DUE: &str = "
+SELECT d.tenant_id, d.lane FROM rls_doorbell d
+WHERE d.lane = ANY ($1)
+  AND d.next_due <= coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now())
+ORDER BY coalesce(d.tenant_id <= $3, false), d.tenant_id, d.lane
+LIMIT $4";
+
+const TENANTS: &str = "SELECT DISTINCT d.tenant_id FROM rls_doorbell d ORDER BY 1";
+
+const QUIET: &str = "SELECT rls_doorbell_quiet($1, $2)";
+
+/// Never later than the truth, whatever has happened to the doorbell.
+const HEAL: &str = "
+WITH truth AS (
+    SELECT j.lane, min(j.due_at) AS next_due FROM rls_jobs j
+    WHERE j.tenant_id = $1 AND j.due_at IS NOT NULL
+    GROUP BY j.lane
+)
+INSERT INTO rls_doorbell AS d (tenant_id, lane, next_due)
+SELECT $1, t.lane, t.next_due FROM truth t
+WHERE NOT EXISTS (SELECT FROM rls_doorbell o
+                  WHERE o.tenant_id = $1 AND o.lane = t.lane AND o.next_due <= t.next_due)
+ON CONFLICT (tenant_id, lane) DO UPDATE SET next_due = excluded.next_due WHERE d.next_due > excluded.next_due";
+
+/// Something to do: which tenant's, and in which lane.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Due {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where it is.
+    pub lane: String,
+}
+
+impl Queue {
+    /// The tenants with something due in these lanes, those after the cursor first.
+    ///
+    /// One query, whatever the number of tenants. It may name a tenant too early, never too late.
+    ///
+    /// # Errors
+    /// When there is no connection, or the doorbell cannot be read.
+    // rls-audit: allow(RLS001, reason = "reads the doorbell, which names tenants and lanes and nothing else")
+    pub async fn due(
+        &self,
+        pool: &RlsPool,
+        lanes: &[String],
+        after: Option<TenantId>,
+        limit: u32,
+    ) -> Result<Vec<Due>, Error> {
+        let rows = sqlx::query(DUE)
+            .persistent(pool.keeps_statements())
+            .bind(lanes)
+            .bind(self.now())
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(pool.inner())
+            .await
+            .map_err(Error::Unavailable)?;
+        let read =
+            |row: &sqlx::postgres::PgRow| Ok(Due { tenant: row.try_get("tenant_id")?, lane: row.try_get("lane")? });
+        rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(Error::Unavailable)
+    }
+
+    /// Every tenant that ever had a job.
+    ///
+    /// # Errors
+    /// When there is no connection, or the doorbell cannot be read.
+    // rls-audit: allow(RLS001, reason = "reads the doorbell, which names tenants and lanes and nothing else")
+    pub async fn tenants(&self, pool: &RlsPool) -> Result<Vec<TenantId>, Error> {
+        let found = sqlx::query_scalar(TENANTS).persistent(pool.keeps_statements()).fetch_all(pool.inner()).await;
+        found.map_err(Error::Unavailable)
+    }
+
+    /// Let the doorbell of the tenant's lane ring when its next job is due, and not before. `false` when somebody is enqueueing: then it goes on ringing.
+    pub(super) async fn quiet(&self, tx: &mut TenantConn, lane: &str) -> sqlx::Result<bool> {
+        sqlx::query_scalar(QUIET).bind(tx.tenant()).bind(lane).fetch_one(&mut *tx).await
+    }
+
+    /// Make the doorbell of the caller's tenant agree with the jobs, and say in how many lanes it would have rung too late.
+    ///
+    /// Triggers keep the doorbell, so there is nothing to do unless somebody switched them off, restored a part of a backup, or enqueues at an isolation level that does not see what others commit.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn heal(&self, tx: &mut TenantConn) -> sqlx::Result<u64> {
+        Ok(sqlx::query(HEAL).bind(tx.tenant()).execute(&mut *tx).await?.rows_affected())
+    }
+}

@@ -1,0 +1,107 @@
+//! A job queue under FORCE row-level security, with no role that goes around it (feature `queue`).
+//!
+//! Every job belongs to a tenant, and everything that is done to it is done in a scope of that tenant.
+//! A job is enqueued in the caller's own scope: it is there when, and only when, the rest is.
+//!
+//! ```no_run
+//! use rls_runtime::queue::{NewJob, Queue};
+//! use rls_runtime::{RlsPool, TenantId, with_tenant};
+//!
+//! async fn receive(pool: &RlsPool, queue: &Queue, tenant: TenantId, file: i64) -> sqlx::Result<()> {
+//!     with_tenant(pool, tenant, async |mut tx| {
+//!         sqlx::query("INSERT INTO files VALUES ($1, $2)").bind(tenant).bind(file).execute(&mut *tx).await?;
+//!         let job = NewJob::new("ship_upload", "ingest", &serde_json::json!({ "file": file }))?;
+//!         queue.enqueue(&mut tx, &job).await?;
+//!         Ok(())
+//!     })
+//!     .await
+//! }
+//! ```
+//!
+//! # Finding work without a bypass
+//!
+//! No role sees the jobs of all tenants, so a worker cannot look for them.
+//! A second table, the doorbell, says which tenant has something to do in which lane and when, and nothing else; triggers keep it.
+//! [`Queue::due`] reads it, and the worker then claims in the scope of each tenant that it names.
+//!
+//! # What is promised
+//!
+//! A job runs at least once, not exactly once: a worker that dies after the work and before the settlement leaves it to be done again.
+//! To do a job's work exactly once, settle it in the scope that does the work: [`Queue::settle`] takes the handle.
+//! A worker whose lease ran out can change nothing about the job any more: each claim has a token of its own, and every settlement asks for it.
+
+mod claim;
+mod control;
+mod doorbell;
+mod enqueue;
+mod job;
+mod schema;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use claim::Claim;
+pub use doorbell::Due;
+pub use job::{
+    ClaimedJob, Enqueued, Heartbeat, JobId, JobState, JobStatus, Lease, NewJob, OnConflict, Settled, Settlement,
+};
+pub use schema::Schema;
+
+/// The operations of the queue. It holds no connection: each runs on the handle of the caller's scope.
+///
+/// ```
+/// let queue = rls_runtime::queue::Queue::new();
+/// ```
+#[derive(Clone, Default)]
+pub struct Queue {
+    clock: Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>,
+}
+
+impl Queue {
+    /// A queue that goes by the server's clock, which is the same for all workers.
+    pub fn new() -> Queue {
+        Queue::default()
+    }
+
+    /// A queue that goes by a clock of the caller's, for tests.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use rls_runtime::{queue::Queue, testing::FixedClock};
+    ///
+    /// let clock = FixedClock::at(SystemTime::UNIX_EPOCH);
+    /// let queue = Queue::with_clock({
+    ///     let clock = clock.clone();
+    ///     move || clock.now()
+    /// });
+    /// ```
+    pub fn with_clock(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Queue {
+        Queue { clock: Some(Arc::new(clock)) }
+    }
+
+    /// Microseconds since 1970, or nothing when the server's clock counts.
+    fn now(&self) -> Option<i64> {
+        self.clock.as_ref().map(|clock| micros(clock()))
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = if self.clock.is_some() { "caller" } else { "server" };
+        f.debug_struct("Queue").field("clock", &clock).finish()
+    }
+}
+
+fn micros(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => duration_micros(since),
+        Err(before) => -duration_micros(before.duration()),
+    }
+}
+
+/// A hundred years are as good as for ever, and can be added to any date.
+fn duration_micros(duration: Duration) -> i64 {
+    const LONGEST: u128 = 100 * 366 * 24 * 3600 * 1_000_000;
+    i64::try_from(duration.as_micros().min(LONGEST)).unwrap_or(i64::MAX)
+}

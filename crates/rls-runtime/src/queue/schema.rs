@@ -1,0 +1,101 @@
+//! The roles that use the queue in, the SQL that makes its tables out.
+
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::policy::{quote_ident, quote_literal};
+
+/// The tables of the queue, `rls_jobs` and `rls_doorbell`, both under FORCE.
+///
+/// They are made by their owner, in the first schema of the owner's search path.
+///
+/// ```
+/// use rls_runtime::queue::Schema;
+///
+/// let sql = Schema::new().role("app").up();
+/// assert!(sql.contains("force row level security"));
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Schema {
+    setting: String,
+    roles: Vec<String>,
+}
+
+impl Default for Schema {
+    fn default() -> Schema {
+        Schema::new()
+    }
+}
+
+impl Schema {
+    /// Policies that read the setting `app.tenant_id`, for every role that the tables are granted to.
+    pub fn new() -> Schema {
+        Schema { setting: "app.tenant_id".to_owned(), roles: Vec::new() }
+    }
+
+    /// Name the setting that carries the tenant.
+    pub fn setting(mut self, setting: impl Into<String>) -> Schema {
+        self.setting = setting.into();
+        self
+    }
+
+    /// Grant the queue to a role, and make the policies for the roles so named. Without any the policies are for all, and nothing is granted.
+    pub fn role(mut self, role: impl Into<String>) -> Schema {
+        self.roles.push(role.into());
+        self
+    }
+
+    /// What makes the tables; running it twice changes nothing more.
+    pub fn up(&self) -> String {
+        let tables = include_str!("schema.sql")
+            .replace("'app.tenant_id'", &quote_literal(&self.setting))
+            .replace("to public", &format!("to {}", self.grantees()));
+        tables + &self.grants()
+    }
+
+    /// What takes it back, with all jobs.
+    pub fn down(&self) -> String {
+        "drop table if exists rls_jobs, rls_doorbell;\n\
+         drop function if exists rls_jobs_enqueued, rls_jobs_sooner, rls_doorbell_ring, rls_doorbell_quiet, rls_doorbell_key;\n"
+            .to_owned()
+    }
+
+    /// Make the tables, in one transaction.
+    ///
+    /// # Errors
+    /// What the server says.
+    // rls-audit: allow(RLS001, reason = "makes the tables of the queue, as their owner")
+    pub async fn apply(&self, owner: &PgPool) -> sqlx::Result<()> {
+        let in_one = format!("BEGIN; {} COMMIT;", self.up());
+        sqlx::raw_sql(AssertSqlSafe(in_one)).execute(owner).await.map(drop)
+    }
+
+    fn grantees(&self) -> String {
+        match self.roles.as_slice() {
+            [] => "public".to_owned(),
+            roles => roles.iter().map(|role| quote_ident(role)).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    fn grants(&self) -> String {
+        let grant = |role: &String| {
+            let role = quote_ident(role);
+            format!("grant select, insert, update, delete on rls_jobs, rls_doorbell to {role};\n")
+        };
+        self.roles.iter().map(grant).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_and_setting_reach_every_policy() {
+        let sql = Schema::new().setting("my.tenant").role("app").role("Odd one").up();
+        assert_eq!(sql.matches("create policy").count(), 8);
+        assert_eq!(sql.matches("to \"app\", \"Odd one\"").count(), 8);
+        assert_eq!(sql.matches("current_setting('my.tenant')").count(), 9);
+        assert!(!sql.contains("app.tenant_id"));
+    }
+}

@@ -1,0 +1,149 @@
+-- The tables of the queue. Running it again changes nothing.
+-- `Schema` puts its roles in place of `public`, and its setting in place of the one below.
+-- Every key begins with the tenant, and every column that a statement searches by has a type whose comparison is leak-proof.
+
+create table if not exists rls_jobs (
+    tenant_id uuid not null,
+    id uuid not null,
+    lane text not null,
+    kind text not null,
+    payload jsonb not null,
+    state text not null check (state in
+        ('available', 'scheduled', 'executing', 'retryable', 'completed', 'cancelled', 'discarded')),
+    priority smallint not null default 0,
+    -- When it may start.
+    run_at timestamptz not null,
+    -- Its place in the line: an earlier start and a higher priority both lead to an earlier place.
+    rank timestamptz not null,
+    -- When somebody has to look at it next: its start while it waits, the end of the lease while it runs, never once it has ended.
+    due_at timestamptz,
+    attempt integer not null default 0,
+    max_attempts integer not null check (max_attempts > 0),
+    -- Grows with each claim and never shrinks: who holds an older one has lost the job.
+    token bigint not null default 0,
+    worker text,
+    unique_key text,
+    tags text[] not null default '{}',
+    progress smallint not null default 0 check (progress between 0 and 100),
+    result jsonb,
+    last_error text,
+    cancel_requested boolean not null default false,
+    created_at timestamptz not null default now(),
+    claimed_at timestamptz,
+    finished_at timestamptz,
+    primary key (tenant_id, id),
+    check ((due_at is null) = (state in ('completed', 'cancelled', 'discarded')))
+);
+
+create index if not exists rls_jobs_waiting on rls_jobs (tenant_id, lane, rank, id)
+    where state in ('available', 'scheduled', 'retryable');
+create index if not exists rls_jobs_due on rls_jobs (tenant_id, lane, due_at) where due_at is not null;
+create unique index if not exists rls_jobs_unique on rls_jobs (tenant_id, unique_key)
+    where due_at is not null and unique_key is not null;
+create index if not exists rls_jobs_finished on rls_jobs (tenant_id, finished_at) where finished_at is not null;
+
+-- Says which tenant has something to do in which lane and when, and nothing else. It may ring too early, never too late.
+create table if not exists rls_doorbell (
+    tenant_id uuid not null,
+    lane text not null,
+    next_due timestamptz not null,
+    primary key (tenant_id, lane)
+);
+
+create index if not exists rls_doorbell_next on rls_doorbell (lane, next_due);
+
+alter table rls_jobs enable row level security, force row level security;
+drop policy if exists tenant_isolation_select on rls_jobs;
+create policy tenant_isolation_select on rls_jobs for select to public
+    using (tenant_id = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on rls_jobs;
+create policy tenant_isolation_insert on rls_jobs for insert to public
+    with check (tenant_id = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on rls_jobs;
+create policy tenant_isolation_update on rls_jobs for update to public
+    using (tenant_id = (select current_setting('app.tenant_id')::uuid))
+    with check (tenant_id = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on rls_jobs;
+create policy tenant_isolation_delete on rls_jobs for delete to public
+    using (tenant_id = (select current_setting('app.tenant_id')::uuid));
+
+alter table rls_doorbell enable row level security, force row level security;
+-- Every worker reads it, and only the tenant's own scopes write it.
+drop policy if exists doorbell_select on rls_doorbell;
+create policy doorbell_select on rls_doorbell for select to public
+    using (true);
+drop policy if exists tenant_isolation_insert on rls_doorbell;
+create policy tenant_isolation_insert on rls_doorbell for insert to public
+    with check (tenant_id = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on rls_doorbell;
+create policy tenant_isolation_update on rls_doorbell for update to public
+    using (tenant_id = (select current_setting('app.tenant_id')::uuid))
+    with check (tenant_id = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on rls_doorbell;
+create policy tenant_isolation_delete on rls_doorbell for delete to public
+    using (tenant_id = (select current_setting('app.tenant_id')::uuid));
+
+-- Who rings holds the lock together with others; who quiets holds it alone. So no bell is quieted over a job that is not committed yet.
+create or replace function rls_doorbell_key(tenant uuid, lane text) returns integer
+    language sql immutable parallel safe
+    as $$ select pg_catalog.hashtext(tenant::text || lane) $$;
+
+create or replace function rls_doorbell_ring(tenant uuid, in_lane text, due timestamptz) returns void
+    language plpgsql
+    as $$
+begin
+    perform pg_advisory_xact_lock_shared(1919709042, rls_doorbell_key(tenant, in_lane));
+    -- Most jobs come while the bell rings already, and then nothing is written.
+    perform from rls_doorbell d where d.tenant_id = tenant and d.lane = in_lane and d.next_due <= due;
+    if not found then
+        insert into rls_doorbell as d values (tenant, in_lane, due)
+        on conflict (tenant_id, lane) do update set next_due = excluded.next_due where d.next_due > excluded.next_due;
+    end if;
+end
+$$;
+
+create or replace function rls_doorbell_quiet(tenant uuid, in_lane text) returns boolean
+    language plpgsql
+    as $$
+begin
+    if not pg_try_advisory_xact_lock(1919709042, rls_doorbell_key(tenant, in_lane)) then
+        return false;
+    end if;
+    update rls_doorbell d
+    set next_due = coalesce(
+        (select min(j.due_at) from rls_jobs j
+         where j.tenant_id = tenant and j.lane = in_lane and j.due_at is not null),
+        'infinity')
+    where d.tenant_id = tenant and d.lane = in_lane;
+    return true;
+end
+$$;
+
+create or replace function rls_jobs_enqueued() returns trigger
+    language plpgsql
+    as $$
+begin
+    perform rls_doorbell_ring(e.tenant_id, e.lane, e.due)
+    from (select n.tenant_id, n.lane, min(n.due_at) as due from enqueued n
+          where n.due_at is not null group by n.tenant_id, n.lane order by n.tenant_id, n.lane) e;
+    return null;
+end
+$$;
+
+create or replace function rls_jobs_sooner() returns trigger
+    language plpgsql
+    as $$
+begin
+    perform rls_doorbell_ring(new.tenant_id, new.lane, new.due_at);
+    return null;
+end
+$$;
+
+create or replace trigger rls_jobs_enqueued after insert on rls_jobs
+    referencing new table as enqueued for each statement execute function rls_jobs_enqueued();
+
+-- Claims and heartbeats make a job due later, and endings make it due never: none of them rings.
+create or replace trigger rls_jobs_sooner after update on rls_jobs
+    for each row when (new.due_at < old.due_at or old.due_at is null and new.due_at is not null
+                       or old.lane <> new.lane)
+    execute function rls_jobs_sooner();

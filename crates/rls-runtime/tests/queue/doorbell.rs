@@ -1,0 +1,112 @@
+//! The doorbell: it rings when there is work, it is quiet when there is none, and never the other way round.
+
+use rls_runtime::queue::{Due, Settlement};
+use rls_runtime::testing::{TENANT_A, TENANT_B};
+use rls_runtime::with_tenant;
+
+use crate::harness::{LANE, LEASE, Site, job, seconds};
+
+fn tenants(due: &[Due]) -> Vec<rls_runtime::TenantId> {
+    due.iter().map(|due| due.tenant).collect()
+}
+
+#[tokio::test]
+async fn it_names_the_tenants_with_work_those_after_the_cursor_first() {
+    let site = Site::new().await;
+    assert_eq!(site.due().await, []);
+    for tenant in [TENANT_A, TENANT_B] {
+        site.enqueue(tenant, &job("x")).await;
+    }
+    assert_eq!(tenants(&site.due().await), [TENANT_A, TENANT_B]);
+    let after_a = site.queue.due(&site.pool, &[LANE.to_owned()], Some(TENANT_A), 10).await.expect("reads");
+    assert_eq!(tenants(&after_a), [TENANT_B, TENANT_A]);
+    let other_lane = site.queue.due(&site.pool, &["other".to_owned()], None, 10).await.expect("reads");
+    assert_eq!(other_lane, []);
+}
+
+#[tokio::test]
+async fn it_is_quiet_once_nothing_waits_and_rings_again_in_time() {
+    let site = Site::new().await;
+    site.enqueue(TENANT_A, &job("later").run_in(seconds(300))).await;
+    assert_eq!(site.due().await, []);
+    site.enqueue(TENANT_A, &job("now")).await;
+    let claimed = site.claim_some(TENANT_A, 10).await;
+    assert_eq!((claimed.len(), site.due().await), (1, vec![]));
+    site.settle(&claimed[0], Settlement::Complete(None)).await;
+    site.clock.advance(LEASE);
+    assert_eq!(tenants(&site.due().await), [TENANT_A], "for the lease, which was settled meanwhile");
+    assert_eq!(site.claim_some(TENANT_A, 10).await, []);
+    assert_eq!(site.due().await, [], "too early is corrected");
+    site.clock.advance(seconds(270));
+    assert_eq!(tenants(&site.due().await), [TENANT_A]);
+}
+
+#[tokio::test]
+async fn it_is_not_quieted_over_a_job_that_is_not_committed_yet() {
+    let site = Site::new().await;
+    site.enqueue(TENANT_A, &job("first")).await;
+    let (queue, clock_pool) = (&site.queue, &site.pool);
+    with_tenant(&site.pool, TENANT_A, async |mut tx| {
+        queue.enqueue(&mut tx, &job("in the making")).await?;
+        // Another worker, meanwhile. It is another task, for a scope in a scope is refused.
+        let (pool, queue) = (clock_pool.clone(), queue.clone());
+        let meanwhile = tokio::spawn(async move {
+            with_tenant(&pool, TENANT_A, async |mut tx| {
+                queue.claim(&mut tx, &rls_runtime::queue::Claim::new(LANE, 10)).await
+            })
+            .await
+        });
+        let claimed = meanwhile.await.expect("no panic")?;
+        assert_eq!(claimed.len(), 1);
+        Ok::<_, sqlx::Error>(())
+    })
+    .await
+    .expect("commits");
+    assert_eq!(tenants(&site.due().await), [TENANT_A]);
+    assert_eq!(site.claim_some(TENANT_A, 10).await.len(), 1);
+}
+
+#[tokio::test]
+async fn it_heals() {
+    let site = Site::new().await;
+    site.enqueue(TENANT_A, &job("x")).await;
+    let broken = "UPDATE rls_doorbell SET next_due = 'infinity'";
+    with_tenant(&site.pool, TENANT_A, async |mut tx| sqlx::raw_sql(broken).execute(&mut *tx).await)
+        .await
+        .expect("the tenant may");
+    assert_eq!(site.due().await, []);
+    let heal = async || with_tenant(&site.pool, TENANT_A, async |mut tx| site.queue.heal(&mut tx).await).await;
+    assert_eq!(heal().await.expect("heals"), 1);
+    assert_eq!(heal().await.expect("heals"), 0, "there is nothing left to do");
+    assert_eq!(tenants(&site.due().await), [TENANT_A]);
+    assert_eq!(site.queue.tenants(&site.pool).await.expect("reads"), [TENANT_A]);
+}
+
+#[tokio::test]
+async fn nobody_rings_for_another_tenant() {
+    let site = Site::new().await;
+    site.enqueue(TENANT_B, &job("x")).await;
+    let as_a = "UPDATE rls_doorbell SET next_due = 'infinity'";
+    with_tenant(&site.pool, TENANT_A, async |mut tx| sqlx::raw_sql(as_a).execute(&mut *tx).await)
+        .await
+        .expect("changes nothing");
+    assert_eq!(tenants(&site.due().await), [TENANT_B]);
+    let forged = format!("INSERT INTO rls_doorbell VALUES ('{TENANT_B}', 'forged', now())");
+    let refused = with_tenant(&site.pool, TENANT_A, async |mut tx| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(forged.as_str())).execute(&mut *tx).await
+    })
+    .await;
+    assert!(refused.is_err());
+}
+
+#[tokio::test]
+async fn the_schema_can_be_applied_again_and_taken_back() {
+    let site = Site::new().await;
+    site.enqueue(TENANT_A, &job("x")).await;
+    let owner = site.db.owner_pool().await.expect("connects");
+    let schema = rls_runtime::queue::Schema::new().role(site.db.runtime());
+    schema.apply(&owner).await.expect("twice is no error");
+    assert_eq!(site.claim_some(TENANT_A, 1).await.len(), 1);
+    site.db.execute(&schema.down()).await.expect("is valid");
+    schema.apply(&owner).await.expect("nothing was left behind");
+}

@@ -1,0 +1,78 @@
+//! A database with the queue's tables, a queue that goes by a fixed clock, and short words for what tests do.
+
+use std::time::{Duration, SystemTime};
+
+use rls_runtime::queue::{
+    Claim, ClaimedJob, Due, JobId, JobState, JobStatus, NewJob, Queue, Schema, Settled, Settlement,
+};
+use rls_runtime::testing::{FixedClock, TestDb};
+use rls_runtime::{RlsPool, TenantId, with_tenant};
+
+pub const LANE: &str = "upload";
+pub const LEASE: Duration = Duration::from_secs(30);
+
+pub struct Site {
+    pub db: TestDb,
+    pub pool: RlsPool,
+    pub queue: Queue,
+    pub clock: FixedClock,
+}
+
+pub fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub fn job(text: &str) -> NewJob {
+    NewJob::new(LANE, "copy", &text).expect("text is JSON")
+}
+
+impl Site {
+    pub async fn new() -> Site {
+        let db = TestDb::new().await;
+        let owner = db.owner_pool().await.expect("the owner connects");
+        Schema::new().role(db.runtime()).apply(&owner).await.expect("the schema is valid");
+        let pool = db.pool().await;
+        let clock = FixedClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let shown = clock.clone();
+        Site { db, pool, queue: Queue::with_clock(move || shown.now()), clock }
+    }
+
+    pub async fn enqueue(&self, tenant: TenantId, job: &NewJob) -> JobId {
+        with_tenant(&self.pool, tenant, async |mut tx| self.queue.enqueue(&mut tx, job).await)
+            .await
+            .expect("enqueues")
+            .id()
+    }
+
+    pub async fn claim(&self, tenant: TenantId, claim: &Claim) -> Vec<ClaimedJob> {
+        with_tenant(&self.pool, tenant, async |mut tx| self.queue.claim(&mut tx, claim).await).await.expect("claims")
+    }
+
+    /// At most so many of the one lane.
+    pub async fn claim_some(&self, tenant: TenantId, limit: u32) -> Vec<ClaimedJob> {
+        self.claim(tenant, &Claim::new(LANE, limit).lease(LEASE)).await
+    }
+
+    pub async fn settle(&self, job: &ClaimedJob, settlement: Settlement) -> Settled {
+        with_tenant(&self.pool, job.tenant, async |mut tx| self.queue.settle(&mut tx, job.lease, settlement).await)
+            .await
+            .expect("settles")
+    }
+
+    pub async fn find(&self, tenant: TenantId, job: JobId) -> JobStatus {
+        let found = with_tenant(&self.pool, tenant, async |mut tx| self.queue.find(&mut tx, job).await).await;
+        found.expect("reads").expect("it exists")
+    }
+
+    pub async fn state(&self, tenant: TenantId, job: JobId) -> JobState {
+        self.find(tenant, job).await.state
+    }
+
+    pub async fn due(&self) -> Vec<Due> {
+        self.queue.due(&self.pool, &[LANE.to_owned()], None, 100).await.expect("reads")
+    }
+}
+
+pub fn payloads(jobs: &[ClaimedJob]) -> Vec<&str> {
+    jobs.iter().filter_map(|job| job.payload.as_str()).collect()
+}

@@ -1,0 +1,6 @@
+//! The queue against a real PostgreSQL.
+
+mod doorbell;
+mod enqueue;
+mod harness;
+mod lifecycle;
