@@ -253,6 +253,8 @@ pub enum EventKind {
     LocalSettingOutsideTransaction(String),
     /// The tenant setting is set for the whole session.
     SessionSetting(String),
+    /// The tenant setting is taken back by hand: until then it was there for the session.
+    SessionReset(String),
     /// This scope function is called inside a scope.
     NestedScope(String),
     /// The policies are gone around, in these words.

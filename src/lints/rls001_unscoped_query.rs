@@ -8,8 +8,12 @@ use crate::rules::HandleKind;
 pub(super) fn check(lint: &Lint, program: &Program) -> Vec<Finding> {
     let is_setting = |statement: &Statement| {
         program.events.iter().any(|event| {
-            let sets =
-                matches!(event.kind, EventKind::LocalSettingOutsideTransaction(_) | EventKind::SessionSetting(_));
+            let sets = matches!(
+                event.kind,
+                EventKind::LocalSettingOutsideTransaction(_)
+                    | EventKind::SessionSetting(_)
+                    | EventKind::SessionReset(_)
+            );
             sets && event.place == statement.place
         })
     };

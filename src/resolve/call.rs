@@ -96,7 +96,9 @@ impl<'a> Reader<'_, 'a> {
         if let Some(result) = self.path_statement(expr, path, &full, args, &values) {
             return result;
         }
-        self.unknown_call(path.last(), &values)
+        let result = self.unknown_call(path.last(), &values);
+        self.move_out(args, &values, &result);
+        result
     }
 
     /// The full path of a call; `Self::x` and generic owners by the type's name.
@@ -173,6 +175,7 @@ impl<'a> Reader<'_, 'a> {
             self.all.callers.entry(*function).or_default().push((self.f.id, place));
             for (at, value) in values.iter().enumerate() {
                 self.hand_to_param(place, *function, at, value);
+                self.hand_object(place, *function, at, value);
             }
             let summary = self.all.summary(*function);
             if summary.opens_scope {
@@ -243,6 +246,7 @@ impl<'a> Reader<'_, 'a> {
                 self.all.callers.entry(*function).or_default().push((self.f.id, place));
                 for (at, value) in given.iter().enumerate() {
                     self.hand_to_param(place, *function, at, value);
+                    self.hand_object(place, *function, at, value);
                 }
                 let summary = self.all.summary(*function);
                 self.instantiate(&summary.output, &given)
@@ -337,8 +341,12 @@ impl<'a> Reader<'_, 'a> {
 
     /// A call of something that is not part of the run.
     fn unknown_call(&mut self, name: &str, values: &[Val<'a>]) -> Val<'a> {
-        self.run_unused(values);
         if PASS_THROUGH.contains(&name) {
+            if let [closure @ Val::Closure(_)] = values {
+                // `Box::new(|tx| ..)`: whoever calls it is not here.
+                return closure.clone();
+            }
+            self.run_unused(values);
             let mut known = values.iter().filter(|value| !matches!(value, Val::Unknown | Val::Typed(_)));
             if let Some(first) = known.next() {
                 return match first {
@@ -348,6 +356,7 @@ impl<'a> Reader<'_, 'a> {
                 };
             }
         }
+        self.run_unused(values);
         Val::Unknown
     }
 
@@ -414,10 +423,11 @@ impl<'a> Reader<'_, 'a> {
     pub(super) fn move_out(&mut self, args: &'a [Expr], values: &[Val<'a>], result: &Val<'a>) {
         for (arg, value) in args.iter().zip(values) {
             let is_moved = matches!(&arg.kind, ExprKind::Path(_));
-            if let (true, Val::Handle(id)) = (is_moved, value)
-                && !matches!(result, Val::Handle(same) if same == id)
-            {
-                self.f.handles[*id].is_open_guard = false;
+            let kept = self.f.handles_in(result);
+            for id in if is_moved { self.f.handles_in(value) } else { Vec::new() } {
+                if !kept.contains(&id) {
+                    self.f.handles[id].is_open_guard = false;
+                }
             }
         }
     }

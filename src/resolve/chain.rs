@@ -197,7 +197,8 @@ impl<'a> Reader<'_, 'a> {
         if let Some(Slot::Arg(at)) = row.sql
             && let Some(text) = self.text_of(values.get(at)).text()
         {
-            self.note_sql(&span, &crate::sql::analyse(text), Some(opened));
+            let facts = self.facts_of(text);
+            self.note_sql(&span, &facts, Some(opened));
         }
         Some(self.give(row, opened, values))
     }

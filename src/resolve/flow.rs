@@ -25,6 +25,7 @@ impl<'a> Reader<'_, 'a> {
         let Some(body) = &function.body else { return self.declared(&function.output) };
         let value = self.block(body);
         let value = self.all_returns(value);
+        self.all_exits();
         self.read_unused_closures();
         let output = match self.detach(&value, MAX_VALUE_DEPTH) {
             Ret::Unknown => self.declared(&function.output).output,
@@ -56,15 +57,14 @@ impl<'a> Reader<'_, 'a> {
     fn summarise(mut self, output: Ret) -> Summary {
         let invokes = std::mem::take(&mut self.f.invokes);
         let mut summary = Summary { output, invokes, opens_scope: self.f.opens_scope, ..Summary::default() };
-        for (at, param) in self.f.params.iter().enumerate() {
-            let Val::Handle(id) = param else { continue };
-            let handle = &self.f.handles[*id];
+        for handle in &self.f.handles {
+            let Some((at, path)) = &handle.origin else { continue };
             if handle.ended.is_some() {
-                summary.ends.push(at);
+                summary.ends.push((*at, path.clone()));
             }
-            let was_bound = matches!(handle.bind, Bind::Param(_)) || handle.kind == HandleKind::Pool;
-            if matches!(handle.bind, Bind::Scope(_) | Bind::Bypass(_)) && !was_bound && !self.is_scope_typed(at) {
-                summary.sets.push((at, handle.bind.clone()));
+            let is_changed = handle.bind != handle.born && handle.kind != HandleKind::Pool;
+            if is_changed && matches!(handle.bind, Bind::Scope(_) | Bind::Bypass(_) | Bind::None) {
+                summary.sets.push((*at, path.clone(), handle.bind.clone()));
             }
         }
         self.remember(&summary);
@@ -84,8 +84,10 @@ impl<'a> Reader<'_, 'a> {
             }
             _ => {}
         }
-        for (at, bind) in &summary.sets {
-            self.infer("setter", format!("arg:{at}"), bind);
+        for (at, path, bind) in &summary.sets {
+            if path.is_empty() {
+                self.infer("setter", format!("arg:{at}"), bind);
+            }
         }
         for (_, given) in &summary.invokes {
             for (at, ret) in given.iter().enumerate() {
@@ -96,16 +98,17 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn is_scope_typed(&self, at: usize) -> bool {
-        let function = self.all.index.function(self.f.id);
-        let ty = self.all.index.type_of(&self.f.context, &function.params[at].ty);
-        matches!(ty, Ty::Handle(handle) if handle.tenant.is_some())
-    }
-
     /// The value of a body with what its `return`s gave.
     fn all_returns(&mut self, value: Val<'a>) -> Val<'a> {
         let returns = std::mem::take(&mut self.f.returns);
         returns.into_iter().fold(value, |value, other| self.f.join_values(&value, &other))
+    }
+
+    /// Joins the end with every point at which `return` left.
+    fn all_exits(&mut self) {
+        for exit in std::mem::take(&mut self.f.exits) {
+            self.f.join(&exit);
+        }
     }
 
     /// A closure that nobody was seen to call is read once all the same, with parameters that nothing is known of.
@@ -179,16 +182,13 @@ impl<'a> Reader<'_, 'a> {
             ExprKind::Block(block) => self.block(block),
             ExprKind::If(condition, then, otherwise) => self.branch(condition, then, otherwise.as_deref()),
             ExprKind::Match(scrutinee, arms) => self.matching(scrutinee, arms),
-            ExprKind::Loop(condition, body) => self.looping(condition.as_deref(), body),
+            ExprKind::Loop(condition, body) => {
+                let condition = condition.as_deref();
+                self.looping(|reader| drop(condition.map(|condition| reader.eval(condition))), body)
+            }
             ExprKind::For(pat, iter, body) => {
                 let value = self.eval(iter);
-                let before = self.f.snapshot();
-                let variables = self.f.env.len();
-                self.bind(pat, value);
-                self.block(body);
-                self.f.leave(variables, &Val::Unknown);
-                self.f.diverged = before.is_diverged();
-                Val::Unknown
+                self.looping(|reader| reader.bind(pat, value.clone()), body)
             }
             ExprKind::Let(pat, value) => {
                 let value = self.eval(value);
@@ -201,6 +201,7 @@ impl<'a> Reader<'_, 'a> {
                 // `return Err(..)` says nothing about what a successful call gives.
                 if !value.as_deref().is_some_and(is_error) {
                     self.f.returns.push(result);
+                    self.f.exits.push(self.f.snapshot());
                 }
                 self.f.diverged = true;
                 Val::Unknown
@@ -284,6 +285,7 @@ impl<'a> Reader<'_, 'a> {
         closure.used.set(true);
         let outer_env = std::mem::replace(&mut self.f.env, closure.env.clone());
         let outer_returns = std::mem::take(&mut self.f.returns);
+        let outer_exits = std::mem::take(&mut self.f.exits);
         let was_diverged = self.f.diverged;
         let mut args = args.into_iter();
         for param in &closure.closure.params {
@@ -295,9 +297,11 @@ impl<'a> Reader<'_, 'a> {
         }
         let value = self.eval(&closure.closure.body);
         let value = self.all_returns(value);
+        self.all_exits();
         self.f.leave(closure.env.len(), &value);
         self.f.env = outer_env;
         self.f.returns = outer_returns;
+        self.f.exits = outer_exits;
         self.f.diverged = was_diverged;
         value
     }
@@ -305,10 +309,13 @@ impl<'a> Reader<'_, 'a> {
     /// `async { .. }`: runs here, but its `return` and `?` leave only itself.
     fn async_block(&mut self, block: &'a Block) -> Val<'a> {
         let outer_returns = std::mem::take(&mut self.f.returns);
+        let outer_exits = std::mem::take(&mut self.f.exits);
         let was_diverged = self.f.diverged;
         let value = self.block(block);
         let value = self.all_returns(value);
+        self.all_exits();
         self.f.returns = outer_returns;
+        self.f.exits = outer_exits;
         self.f.diverged = was_diverged;
         value
     }
@@ -362,15 +369,20 @@ impl<'a> Reader<'_, 'a> {
         joined.map(|(_, value, _)| value).unwrap_or_default()
     }
 
-    fn looping(&mut self, condition: Option<&'a Expr>, body: &'a Block) -> Val<'a> {
+    /// A loop. Where a turn ends with less than it began with, the next one is read too.
+    fn looping(&mut self, before_each: impl Fn(&mut Self), body: &'a Block) -> Val<'a> {
         let was_diverged = self.f.diverged;
         let variables = self.f.env.len();
-        if let Some(condition) = condition {
-            self.eval(condition);
+        for turn in 0..2 {
+            let before = self.f.snapshot();
+            before_each(self);
+            self.block(body);
+            self.f.leave(variables, &Val::Unknown);
+            self.f.diverged = was_diverged;
+            if turn == 0 && !self.f.is_weaker_than(&before) {
+                break;
+            }
         }
-        self.block(body);
-        self.f.leave(variables, &Val::Unknown);
-        self.f.diverged = was_diverged;
         Val::Unknown
     }
 
@@ -429,5 +441,9 @@ impl<'a> Reader<'_, 'a> {
 }
 
 fn is_error(expr: &Expr) -> bool {
-    matches!(&expr.kind, ExprKind::Call(callee, _) if matches!(&callee.kind, ExprKind::Path(path) if path.last() == "Err"))
+    match &expr.kind {
+        ExprKind::Call(callee, _) => matches!(&callee.kind, ExprKind::Path(path) if path.last() == "Err"),
+        ExprKind::Chain(root, _) => is_error(root),
+        _ => false,
+    }
 }

@@ -42,6 +42,8 @@ pub struct Frame<'a> {
     pub params: Vec<Val<'a>>,
     /// What `return` gave so far.
     pub returns: Vec<Val<'a>>,
+    /// The points at which `return` left.
+    pub exits: Vec<Snapshot<'a>>,
     /// Callable parameters that were called.
     pub invokes: Vec<(usize, Vec<Ret>)>,
     /// A scope was opened.
@@ -79,6 +81,7 @@ impl<'a> Frame<'a> {
             diverged: false,
             params: Vec::new(),
             returns: Vec::new(),
+            exits: Vec::new(),
             invokes: Vec::new(),
             opens_scope: false,
             closures: Vec::new(),
@@ -128,7 +131,12 @@ impl<'a> Frame<'a> {
         let (known, later) = self.handles.split_at_mut(to.handles.len());
         known.clone_from_slice(&to.handles);
         for handle in later {
-            handle.is_elsewhere = true;
+            if handle.origin.is_some() {
+                // It was there all the time, and only now looked at.
+                *handle = as_born(handle);
+            } else {
+                handle.is_elsewhere = true;
+            }
         }
         self.env.truncate(to.env.len());
         for ((_, value), old) in self.env.iter_mut().zip(&to.env) {
@@ -161,6 +169,12 @@ impl<'a> Frame<'a> {
             mine.is_open_guard &= theirs.is_open_guard;
             mine.ended = mine.ended.or(theirs.ended);
         }
+        for mine in self.handles.iter_mut().skip(other.handles.len()).filter(|mine| mine.origin.is_some()) {
+            let theirs = as_born(mine);
+            mine.bind = weaker(&mine.bind, &theirs.bind);
+            mine.in_transaction &= theirs.in_transaction;
+            mine.is_open_guard = false;
+        }
         let values: Vec<Val<'a>> =
             self.env.iter().zip(&other.env).map(|((_, mine), theirs)| self.join_values(mine, theirs)).collect();
         for ((_, slot), value) in self.env.iter_mut().zip(values) {
@@ -180,6 +194,23 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Whether a handle is bound by less than it was at an earlier point, or a variable holds one that is.
+    pub fn is_weaker_than(&self, before: &Snapshot<'a>) -> bool {
+        let handle_weaker = |(now, then): (&Handle, &Handle)| {
+            let lost = now.bind != then.bind && weaker(&then.bind, &now.bind) == now.bind;
+            !now.is_elsewhere && (lost || (now.ended.is_some() && then.ended.is_none()))
+        };
+        let value_weaker = |((_, now), then): (&(Name, Val<'a>), &Val<'a>)| match (now, then) {
+            (Val::Handle(now), Val::Handle(then)) if now != then => {
+                let bind = &self.handles[*now].bind;
+                *bind != before.handles.get(*then).map_or(Bind::None, |handle| handle.bind.clone())
+            }
+            _ => false,
+        };
+        self.handles.iter().zip(&before.handles).any(handle_weaker)
+            || self.env.iter().zip(&before.env).any(value_weaker)
+    }
+
     /// The scope closure around this point, the innermost first.
     pub fn active(&self) -> Option<&Active> {
         self.scopes.last()
@@ -192,13 +223,32 @@ impl<'a> Frame<'a> {
 
     /// Leaves a block: its variables are gone, and the guards that only they held are dropped, unless the block's value is one.
     pub fn leave(&mut self, variables: usize, value: &Val<'a>) {
-        let gone: Vec<HandleId> = self.env.drain(variables..).filter_map(|(_, value)| handle_in(&value)).collect();
-        for id in gone {
-            let is_held =
-                handle_in(value) == Some(id) || self.env.iter().any(|(_, value)| handle_in(value) == Some(id));
+        let gone: Vec<Val<'a>> = self.env.drain(variables..).map(|(_, value)| value).collect();
+        let gone: Vec<HandleId> = gone.iter().flat_map(|value| self.handles_in(value)).collect();
+        let is_open = |id: &HandleId| self.handles[*id].is_open_guard;
+        let open: Vec<HandleId> = gone.into_iter().filter(is_open).collect();
+        for id in open {
+            let holds = |value: &Val<'a>| self.handles_in(value).contains(&id);
+            let is_held = holds(value) || self.env.iter().any(|(_, value)| holds(value));
             if !is_held {
                 self.handles[id].is_open_guard = false;
             }
+        }
+    }
+
+    /// The handles that a value is or holds.
+    pub fn handles_in(&self, value: &Val<'a>) -> Vec<HandleId> {
+        match value {
+            Val::Handle(id) => vec![*id],
+            Val::Obj(id) => self.objs[*id]
+                .fields
+                .values()
+                .filter_map(|field| match field {
+                    Val::Handle(id) => Some(*id),
+                    _ => None,
+                })
+                .collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -207,6 +257,7 @@ impl<'a> Frame<'a> {
         Handle {
             pack,
             kind,
+            born: bind.clone(),
             bind,
             in_transaction: kind == HandleKind::Transaction,
             ended: None,
@@ -217,10 +268,13 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn handle_in(value: &Val<'_>) -> Option<HandleId> {
-    match value {
-        Val::Handle(id) => Some(*id),
-        _ => None,
+fn as_born(handle: &Handle) -> Handle {
+    Handle {
+        bind: handle.born.clone(),
+        in_transaction: handle.kind == HandleKind::Transaction,
+        ended: None,
+        is_open_guard: false,
+        ..handle.clone()
     }
 }
 
@@ -229,7 +283,7 @@ pub fn weaker(left: &Bind, right: &Bind) -> Bind {
     let strength = |bind: &Bind| match bind {
         Bind::None => 0,
         Bind::Unknown => 1,
-        Bind::Param(_) | Bind::Field(..) => 2,
+        Bind::Param(_) | Bind::Field(..) | Bind::Part(_) => 2,
         Bind::Bypass(_) => 3,
         Bind::Scope(_) => 4,
     };

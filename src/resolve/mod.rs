@@ -6,11 +6,14 @@
 
 mod call;
 mod chain;
+mod cover;
 mod flow;
 mod frame;
 mod method;
+mod objects;
 mod pattern;
 mod scope;
+mod settings;
 mod settle;
 mod statement;
 mod text;
@@ -27,8 +30,9 @@ use crate::facts::Name;
 use crate::index::{FnId, Index, TypeId};
 use crate::program::{Cover, Event, Inferred, Place, Program, Statement};
 use crate::rules::Rules;
+use crate::sql::SettingChange;
 use frame::Frame;
-use value::{Bind, Summary};
+use value::{Bind, Part, Summary};
 
 /// Calls nested deeper than this are read on their own, without what their callers know.
 const MAX_CALL_DEPTH: usize = 128;
@@ -40,6 +44,8 @@ pub struct Options {
     pub with_tests: bool,
     /// Settings that policies of the schema read.
     pub policy_settings: Vec<String>,
+    /// What functions of the schema set, by their name in lower case.
+    pub stored_settings: BTreeMap<String, Vec<SettingChange>>,
     /// Texts of `include_str!` and `query_file!`, by path relative to the root.
     pub includes: BTreeMap<String, String>,
 }
@@ -51,6 +57,8 @@ enum Node {
     Param(FnId, usize),
     /// Field of a type.
     Field(TypeId, Name),
+    /// Part of a parameter of a function.
+    Part(FnId, Rc<Part>),
 }
 
 /// A statement whose cover may still depend on callers.
@@ -66,6 +74,16 @@ struct Handed {
     bind: Bind,
 }
 
+/// An object that is handed on to a parameter.
+struct HandedObj {
+    by: FnId,
+    place: Place,
+    /// What binds the handles in it, by the fields that lead to them.
+    parts: Vec<(Vec<Name>, Bind)>,
+    /// The parameter of the caller that it is part of.
+    origin: Option<(usize, Vec<Name>)>,
+}
+
 /// Reads all functions.
 struct Resolver<'a> {
     index: &'a Index<'a>,
@@ -76,6 +94,12 @@ struct Resolver<'a> {
     depth: usize,
     drafts: BTreeMap<Place, Draft>,
     handed: FxHashMap<Node, Vec<Handed>>,
+    /// Objects with handles in them, by the parameter that they are given to.
+    handed_objs: FxHashMap<(FnId, usize), Vec<HandedObj>>,
+    /// Types that hold a connection or transaction.
+    carriers: FxHashMap<TypeId, bool>,
+    /// Which parameters of a function have such a type.
+    carrying_params: FxHashMap<FnId, Rc<[bool]>>,
     /// Callers of each function, for paths from entry points.
     callers: FxHashMap<FnId, Vec<(FnId, Place)>>,
     events: Vec<Event>,
@@ -102,6 +126,9 @@ pub fn resolve(index: &Index<'_>, rules: &Rules, options: &Options) -> Program {
         depth: 0,
         drafts: BTreeMap::new(),
         handed: FxHashMap::default(),
+        handed_objs: FxHashMap::default(),
+        carriers: FxHashMap::default(),
+        carrying_params: FxHashMap::default(),
         callers: FxHashMap::default(),
         events: Vec::new(),
         inferred: BTreeSet::new(),

@@ -8,31 +8,6 @@ use crate::facts::{Expr, Name};
 use crate::index::FnId;
 use crate::program::{Event, EventKind, Inferred, Place, Scope, ScopeKind};
 use crate::rules::{HandleKind, Place as Slot, ScopeCall};
-use crate::source::Span;
-use crate::sql::{SettingChange, SettingScope, SqlFacts};
-
-/// A setting whose name is only known at run time, as messages name it.
-const UNNAMED: &str = "the tenant setting";
-
-/// Words in the name of a setting that say it holds a tenant.
-const TENANT_WORDS: [&str; 16] = [
-    "tenant",
-    "org",
-    "organization",
-    "organisation",
-    "workspace",
-    "account",
-    "company",
-    "customer",
-    "team",
-    "shop",
-    "store",
-    "school",
-    "merchant",
-    "realm",
-    "site",
-    "claims",
-];
 
 impl<'a> Reader<'_, 'a> {
     /// A call of a scope function of the rules.
@@ -180,132 +155,27 @@ impl<'a> Reader<'_, 'a> {
         })
     }
 
-    /// What a statement's text does to tenants, beyond its rows.
-    pub(super) fn note_sql(&mut self, span: &Span, facts: &SqlFacts, handle: Option<usize>) {
-        let place = self.f.place(*span);
-        if let Some(what) = bypass_in(facts) {
-            self.note(place, EventKind::RlsBypass(what), None);
-        }
-        if let Some(id) = handle
-            && facts.begins
-        {
-            let handle = &mut self.f.handles[id];
-            handle.in_transaction = true;
-            handle.ended = None;
-        }
-        for change in &facts.settings {
-            let name = change.name.as_deref();
-            if name.is_some_and(is_bypass_setting) {
-                if let Some(id) = handle {
-                    self.f.handles[id].bind = Bind::Bypass(Rc::from(name.unwrap_or_default()));
-                }
-            } else if self.is_tenant_setting(change) {
-                let name = name.unwrap_or(UNNAMED);
-                match handle {
-                    Some(id) => self.apply_setting(place, id, change.scope, name),
-                    None if change.scope == SettingScope::Session => {
-                        self.note(place, EventKind::SessionSetting(name.to_owned()), None);
-                    }
-                    None => {}
-                }
-            }
-        }
-        if let Some(id) = handle {
-            self.note_transaction(place, facts, id);
-        }
-    }
-
-    /// `COMMIT` and `ROLLBACK` as text.
-    fn note_transaction(&mut self, place: Place, facts: &SqlFacts, id: usize) {
-        let handle = &mut self.f.handles[id];
-        if handle.kind == HandleKind::Pool {
-            // What a message begins on a pool is over with the message.
-            handle.in_transaction = false;
-            return;
-        }
-        if (facts.commits || facts.rolls_back) && !facts.begins {
-            handle.in_transaction = false;
-            handle.is_open_guard = false;
-            handle.ended = matches!(handle.bind, Bind::Scope(_)).then_some(place);
-        }
-    }
-
-    /// Whether a statement brings its own transaction and tenant: `BEGIN; SET LOCAL ..; ..` in one message.
-    pub(super) fn binds_itself(&self, facts: &SqlFacts) -> bool {
-        let binds = |change: &SettingChange| change.scope == SettingScope::Local && self.is_tenant_setting(change);
-        facts.begins && facts.settings.iter().any(binds)
-    }
-
-    /// Whether a statement only sets what no policy reads: nothing that a scope has to cover.
-    pub(super) fn is_plain_setting(&self, facts: &SqlFacts) -> bool {
-        let only_sets = matches!(facts.operation, Some("set")) || !facts.settings.is_empty();
-        only_sets
-            && facts.tables.is_empty()
-            && facts.complete
-            && !facts.settings.iter().any(|change| self.is_tenant_setting(change))
-    }
-
-    fn apply_setting(&mut self, place: Place, id: usize, scope: SettingScope, name: &str) {
-        let kind = self.f.handles[id].kind;
-        match scope {
-            SettingScope::Local => {
-                let scope = Scope { kind: ScopeKind::Setting, place: Some(place), name: name.to_owned() };
-                self.bind_handle(place, id, Bind::Scope(Rc::new(scope)), name);
-            }
-            SettingScope::Session => {
-                self.note(place, EventKind::SessionSetting(name.to_owned()), None);
-                if kind != HandleKind::Pool {
-                    let scope = Scope { kind: ScopeKind::Session, place: Some(place), name: name.to_owned() };
-                    self.f.handles[id].bind = Bind::Scope(Rc::new(scope));
-                }
-            }
-            SettingScope::Reset => {
-                self.note(place, EventKind::SessionSetting(name.to_owned()), None);
-                if kind != HandleKind::Pool && self.f.handles[id].origin.is_none() {
-                    self.f.handles[id].bind = Bind::None;
-                }
-            }
-        }
-    }
-
-    /// Binds a handle from here on. Where no transaction is open, a local setting binds nothing.
-    fn bind_handle(&mut self, place: Place, id: usize, bind: Bind, name: &str) {
-        let handle = &self.f.handles[id];
-        let is_session = matches!(&bind, Bind::Scope(scope) if scope.kind == ScopeKind::Session);
-        let is_own = handle.origin.is_none();
-        let no_transaction = (handle.kind == HandleKind::Pool && !handle.in_transaction)
-            || (handle.kind == HandleKind::Connection && is_own && !handle.in_transaction && handle.bind == Bind::None);
-        if no_transaction && !is_session {
-            self.note(place, EventKind::LocalSettingOutsideTransaction(name.to_owned()), None);
-            return;
-        }
-        if handle.kind == HandleKind::Pool {
-            return;
-        }
-        if is_own && !matches!(handle.bind, Bind::Scope(_)) {
-            self.note_nested(place, name);
-            self.f.opens_scope = true;
-        }
-        let handle = &mut self.f.handles[id];
-        handle.bind = bind;
-        handle.is_open_guard = is_own && handle.kind == HandleKind::Transaction;
-    }
-
     /// What a call did to the handles among its arguments.
     pub(super) fn apply_effects(&mut self, place: Place, function: FnId, summary: &Summary, values: &[Val<'a>]) {
         let name = self.all.index.function(function).name.to_string();
-        for (at, bind) in &summary.sets {
-            let Some(id) = values.get(*at).cloned().and_then(|value| self.as_handle(&value)) else { continue };
+        for (at, path, bind) in &summary.sets {
+            let value = self.part_of_args(*at, path, values);
+            let Some(id) = self.as_handle(&value) else { continue };
             let bind = match bind {
                 Bind::Scope(inner) if inner.kind != ScopeKind::Session => {
                     Bind::Scope(Rc::new(Scope { kind: ScopeKind::Setter, place: Some(place), name: name.clone() }))
+                }
+                Bind::None => {
+                    self.unbind(id);
+                    continue;
                 }
                 other => other.clone(),
             };
             self.bind_handle(place, id, bind, &name);
         }
-        for at in &summary.ends {
-            if let Some(id) = values.get(*at).cloned().and_then(|value| self.as_handle(&value)) {
+        for (at, path) in &summary.ends {
+            let value = self.part_of_args(*at, path, values);
+            if let Some(id) = self.as_handle(&value) {
                 self.f.handles[id].ended = Some(place);
                 self.f.handles[id].is_open_guard = false;
             }
@@ -365,7 +235,7 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn note(&mut self, place: Place, kind: EventKind, related: Option<(Place, String)>) {
+    pub(super) fn note(&mut self, place: Place, kind: EventKind, related: Option<(Place, String)>) {
         let event = Event {
             place,
             kind,
@@ -374,23 +244,6 @@ impl<'a> Reader<'_, 'a> {
             in_test: self.all.is_test(self.f.id),
         };
         self.all.events.push(event);
-    }
-
-    /// Whether a setting holds the tenant: configured, read by a policy, or named like one.
-    /// `RESET ALL` clears whatever there is and holds nothing.
-    fn is_tenant_setting(&self, change: &SettingChange) -> bool {
-        let Some(name) = change.name.as_deref() else { return change.scope != SettingScope::Reset };
-        let known = |names: &[String]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-        if known(&self.all.rules.scope.tenant_settings) || known(&self.all.options.policy_settings) {
-            return true;
-        }
-        let name = name.to_ascii_lowercase();
-        let Some((prefix, last)) = name.split_once('.') else { return false };
-        let is_for_policies = |part: &str| part.contains("row_level") || part.split('_').any(|word| word == "rls");
-        name.contains("{}")
-            || is_for_policies(prefix)
-            || is_for_policies(last)
-            || last.split(['_', '.']).any(|word| TENANT_WORDS.contains(&word))
     }
 
     /// Remembers a function of the run that is a scope function, for `init`.
@@ -404,36 +257,6 @@ impl<'a> Reader<'_, 'a> {
             self.all.inferred.insert(Inferred { kind, name, handle, place: self.f.place(span), why });
         }
     }
-}
-
-/// How a statement goes around the policies, if it does.
-pub(super) fn bypass_in(facts: &SqlFacts) -> Option<String> {
-    if facts.row_security_off {
-        return Some("`row_security` is turned off".to_owned());
-    }
-    if facts.grants_bypass {
-        return Some("a role is given BYPASSRLS".to_owned());
-    }
-    let role = facts.role.as_ref().and_then(|role| role.name.as_deref()).filter(|name| is_bypassing_role(name));
-    if let Some(role) = role {
-        return Some(format!("the role becomes `{role}`"));
-    }
-    let setting = facts.settings.iter().filter(|change| change.scope != SettingScope::Reset);
-    let name = setting.filter_map(|change| change.name.as_deref()).find(|name| is_bypass_setting(name))?;
-    Some(format!("`{name}` is set"))
-}
-
-/// Roles that are superusers or bypass the policies wherever they exist.
-fn is_bypassing_role(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "postgres" | "service_role" | "supabase_admin" | "rds_superuser" | "cloudsqlsuperuser")
-        || name.contains("superuser")
-        || name.contains("bypass")
-}
-
-fn is_bypass_setting(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.contains("bypass") && name.contains('.')
 }
 
 fn is_scoped_ret(ret: &super::value::Ret) -> bool {

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::value::Bind;
-use super::{Draft, Handed, Node, Resolver};
+use super::value::{Bind, Part};
+use super::{Draft, Node, Resolver};
 use crate::facts::Name;
 use crate::index::{COMMON_METHODS, FnId, Index, OwnerInfo, Ty};
 use crate::program::{Cover, FileId, Place, Program, Scope, ScopeKind, Step};
@@ -77,7 +77,13 @@ impl Settler<'_, '_> {
         let name = node_name(self.resolver.index, &node);
         match self.outcome(&node) {
             Outcome::Scoped => {
-                let kind = if matches!(node, Node::Param(..)) { ScopeKind::Callers } else { ScopeKind::Field };
+                let kind = match &node {
+                    Node::Param(..) => ScopeKind::Callers,
+                    Node::Part(function, part) if self.resolver.handed_objs.contains_key(&(*function, part.param)) => {
+                        ScopeKind::Callers
+                    }
+                    Node::Part(..) | Node::Field(..) => ScopeKind::Field,
+                };
                 let place = self.first_place(&node);
                 statement.trace.push(format!("settled: {name} is bound by everybody who hands it on"));
                 statement.cover = Cover::Scoped(Scope { kind, place, name });
@@ -89,7 +95,7 @@ impl Settler<'_, '_> {
                 statement.cover = Cover::Path(path);
             }
             Outcome::Bypass(reason) => statement.cover = Cover::Bypass(reason.to_string()),
-            Outcome::Open if is_lone_connection(&node, &statement) && !self.resolver.handed.contains_key(&node) => {
+            Outcome::Open if is_lone_connection(&node, &statement) && self.is_never_filled(&node) => {
                 statement.trace.push(format!("settled: {name} is a connection that nothing here binds"));
                 statement.cover = Cover::Unscoped;
             }
@@ -99,6 +105,14 @@ impl Settler<'_, '_> {
             }
         }
         statement
+    }
+
+    /// Whether nothing in the run fills the field.
+    fn is_never_filled(&self, node: &Node) -> bool {
+        match node {
+            Node::Part(_, part) => !self.resolver.handed.contains_key(&Node::Field(part.ty, part.field.clone())),
+            _ => !self.resolver.handed.contains_key(node),
+        }
     }
 
     fn outcome(&mut self, node: &Node) -> Outcome {
@@ -115,17 +129,48 @@ impl Settler<'_, '_> {
     }
 
     fn combined(&mut self, node: &Node) -> Outcome {
+        if let Node::Part(function, part) = node {
+            return self.part(*function, part);
+        }
         let resolver = self.resolver;
         let Some(handed) = resolver.handed.get(node) else { return Outcome::Open };
+        let given = handed.iter().map(|given| (given.by, given.place, self.given(given.by, &given.bind))).collect();
+        self.joined(given)
+    }
+
+    /// What a function makes of a part of a parameter: what every caller's object has there, else what every construction puts there.
+    fn part(&mut self, function: FnId, part: &Rc<Part>) -> Outcome {
+        let resolver = self.resolver;
+        let in_field = Node::Field(part.ty, part.field.clone());
+        let Some(objects) = resolver.handed_objs.get(&(function, part.param)) else { return self.outcome(&in_field) };
+        let mut given = Vec::with_capacity(objects.len());
+        for object in objects {
+            let known = object.parts.iter().find(|(path, _)| *path == part.path);
+            let outcome = match (known, &object.origin) {
+                (Some((_, bind)), _) => self.given(object.by, bind),
+                (None, Some((param, fields))) => {
+                    let path = fields.iter().chain(&part.path).cloned().collect();
+                    let outer = Part { param: *param, path, ty: part.ty, field: part.field.clone() };
+                    self.outcome(&Node::Part(object.by, Rc::new(outer)))
+                }
+                (None, None) => self.outcome(&in_field),
+            };
+            given.push((object.by, object.place, outcome));
+        }
+        self.joined(given)
+    }
+
+    /// What holds for everybody who hands a handle on.
+    fn joined(&self, given: Vec<(FnId, Place, Outcome)>) -> Outcome {
         let mut shortest: Option<Vec<Step>> = None;
         let (mut scoped, mut open, mut bypass) = (0_usize, 0_usize, None);
-        for given in handed {
-            match self.given(given) {
+        for (by, place, outcome) in given {
+            match outcome {
                 Outcome::Scoped => scoped += 1,
                 Outcome::Open => open += 1,
                 Outcome::Bypass(reason) => bypass = Some(reason),
                 Outcome::Unscoped(mut path) => {
-                    path.push(Step { function: resolver.index.function_path(given.by), place: given.place });
+                    path.push(Step { function: self.resolver.index.function_path(by), place });
                     if shortest.as_ref().is_none_or(|best| path.len() < best.len()) {
                         shortest = Some(path);
                     }
@@ -141,19 +186,26 @@ impl Settler<'_, '_> {
     }
 
     /// What one of them hands on. The path does not hold its own step yet.
-    fn given(&mut self, given: &Handed) -> Outcome {
-        match &given.bind {
+    fn given(&mut self, by: FnId, bind: &Bind) -> Outcome {
+        match bind {
             Bind::Scope(_) => Outcome::Scoped,
             Bind::None => Outcome::Unscoped(Vec::new()),
             Bind::Bypass(reason) => Outcome::Bypass(Rc::clone(reason)),
             Bind::Unknown => Outcome::Open,
-            Bind::Param(at) => self.outcome(&Node::Param(given.by, *at)),
+            Bind::Param(at) => self.outcome(&Node::Param(by, *at)),
+            Bind::Part(part) => self.outcome(&Node::Part(by, Rc::clone(part))),
             Bind::Field(ty, name) => self.outcome(&Node::Field(*ty, name.clone())),
         }
     }
 
     fn first_place(&self, node: &Node) -> Option<Place> {
-        self.resolver.handed.get(node)?.iter().map(|given| given.place).min()
+        match node {
+            Node::Part(function, part) => {
+                let objects = self.resolver.handed_objs.get(&(*function, part.param))?;
+                objects.iter().map(|object| object.place).min()
+            }
+            _ => self.resolver.handed.get(node)?.iter().map(|given| given.place).min(),
+        }
     }
 
     /// The path, led by the shortest way from an entry point to its first step.
@@ -213,7 +265,7 @@ impl Settler<'_, '_> {
 
 /// A connection in a field that is filled outside the run: nobody who reads the code would take it for a scope.
 fn is_lone_connection(node: &Node, statement: &crate::program::Statement) -> bool {
-    matches!(node, Node::Field(..)) && statement.handle_kind == Some(HandleKind::Connection)
+    matches!(node, Node::Field(..) | Node::Part(..)) && statement.handle_kind == Some(HandleKind::Connection)
 }
 
 /// The names that a file must contain that calls the function: its own, unless it is a method of a common name, or its type's.
@@ -242,5 +294,6 @@ fn node_name(index: &Index<'_>, node: &Node) -> String {
             format!("`{}` of `{}`", param.unwrap_or_default(), function.name)
         }
         Node::Field(ty, name) => format!("`{}.{name}`", index.type_def(*ty).name),
+        Node::Part(_, part) => format!("`{}.{}`", index.type_def(part.ty).name, part.field),
     }
 }

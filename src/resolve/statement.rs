@@ -1,11 +1,10 @@
 //! Which calls send SQL, on which handle, and what covers that handle here.
 
 use super::chain::Site;
-use super::value::{Bind, Val};
-use super::{Draft, Node, Reader};
+use super::value::Val;
+use super::{Draft, Reader};
 use crate::facts::{Expr, ExprKind, LinkKind, Name, Path};
-use crate::index::Ty;
-use crate::program::{After, Cover, Escape, Scope, ScopeKind, SqlText, Statement};
+use crate::program::{Cover, Scope, ScopeKind, SqlText, Statement};
 use crate::rules::{ExecuteCall, HandleKind, Place as Slot};
 use crate::source::Span;
 
@@ -305,7 +304,7 @@ impl<'a> Reader<'_, 'a> {
         let index = self.all.index;
         let Candidate { pack, row, evidence, handle, handle_span, sql, tables, migrates } = candidate;
         let handle_id = self.as_handle(&handle);
-        let facts = sql.text().map(crate::sql::analyse);
+        let facts = sql.text().map(|text| self.facts_of(text));
         let operation = row.operation.clone().or_else(|| facts.as_ref()?.operation.map(str::to_owned));
         let in_migration = handle_id.is_some_and(|id| self.f.handles[id].kind == HandleKind::Migration);
         let migrates = migrates || in_migration || row.operation.as_deref() == Some("migrate");
@@ -316,7 +315,7 @@ impl<'a> Reader<'_, 'a> {
         }
         let (cover, waits_for) = if migrates {
             (Cover::Exempt("runs migrations".into()), None)
-        } else if let Some(what) = facts.as_ref().and_then(super::scope::bypass_in) {
+        } else if let Some(what) = facts.as_ref().and_then(super::settings::bypass_in) {
             (Cover::Bypass(what), None)
         } else if facts.as_ref().is_some_and(|facts| self.binds_itself(facts)) {
             let place = Some(self.f.place(spot.span));
@@ -353,84 +352,6 @@ impl<'a> Reader<'_, 'a> {
         let draft = Draft { statement, waits_for };
         self.all.add_draft(draft);
     }
-
-    /// What covers a statement on this handle, here.
-    fn cover(&mut self, handle: &Val<'a>, facts: Option<&crate::sql::SqlFacts>) -> (Cover, Option<Node>) {
-        if facts.is_some_and(|facts| is_harmless(facts) || self.is_plain_setting(facts)) {
-            return (Cover::Exempt("touches no table and sets no tenant".into()), None);
-        }
-        let Some(id) = self.as_handle(handle) else {
-            return match handle {
-                Val::Opaque(Bind::Param(at)) => (Cover::Caller, Some(Node::Param(self.f.id, *at))),
-                Val::Opaque(Bind::Unknown) if self.f.active().is_none() => (Cover::Caller, None),
-                _ => (self.uncovered(true), None),
-            };
-        };
-        let info = self.f.handles[id].clone();
-        if let Some(ended) = info.ended {
-            return match Self::scope_of(&info.bind) {
-                Some(scope) => (Cover::AfterScope((**scope).clone(), After::End(ended)), None),
-                None => (Cover::Unscoped, None),
-            };
-        }
-        match info.bind {
-            Bind::Scope(scope) => (Cover::Scoped((*scope).clone()), None),
-            Bind::Param(at) => (Cover::Caller, Some(Node::Param(self.f.id, at))),
-            Bind::Field(ty, name) => (Cover::Caller, Some(Node::Field(ty, name))),
-            Bind::Bypass(reason) => (Cover::Bypass(reason.to_string()), None),
-            Bind::Unknown => (Cover::Caller, None),
-            Bind::None => (self.uncovered(false), None),
-        }
-    }
-
-    /// A handle that nothing binds: outside every scope, or inside one that it is not of.
-    fn uncovered(&self, is_unknown: bool) -> Cover {
-        if let Some(active) = self.f.active() {
-            let scope: Scope = (*active.scope).clone();
-            if is_unknown && !active.is_spawned {
-                // Inside a scope, what is not known to be another handle is taken for its own.
-                return Cover::Scoped(scope);
-            }
-            let escape = if active.is_spawned { Escape::SpawnedTask } else { Escape::OtherHandle };
-            return Cover::Escaped(scope, escape);
-        }
-        match self.f.open_guard().map(|guard| &guard.bind) {
-            Some(Bind::Scope(scope)) if !is_unknown && scope.kind != ScopeKind::Session => {
-                Cover::AfterScope((**scope).clone(), After::Begin)
-            }
-            _ => Cover::Unscoped,
-        }
-    }
-
-    /// One line on the handle, for `trace`.
-    fn describe(&self, value: &Val<'a>, id: Option<usize>) -> String {
-        let Some(id) = id else {
-            return match value {
-                Val::Opaque(Bind::Param(at)) => format!("handle: parameter {at}, of a type that is not known"),
-                Val::Typed(Ty::Ext(name, _)) => format!("handle: of the foreign type `{name}`"),
-                _ => "handle: of a type that is not known".to_owned(),
-            };
-        };
-        let handle = &self.f.handles[id];
-        let bind = match &handle.bind {
-            Bind::None => "bound to no tenant".to_owned(),
-            Bind::Scope(scope) => format!("bound by {} `{}`", scope.kind.name(), scope.name),
-            Bind::Param(at) => format!("bound as the caller's argument {at}"),
-            Bind::Field(ty, name) => format!("bound as every `{}.{name}`", self.all.index.type_def(*ty).name),
-            Bind::Bypass(reason) => format!("bypasses the policies: {reason}"),
-            Bind::Unknown => "bound by code that was not read".to_owned(),
-        };
-        format!("handle: {:?}, {bind}", handle.kind).to_lowercase()
-    }
-}
-
-/// Statements that read and write no rows and bind nothing.
-fn is_harmless(facts: &crate::sql::SqlFacts) -> bool {
-    let clears = !facts.settings.is_empty()
-        && facts.settings.iter().all(|change| change.scope == crate::sql::SettingScope::Reset && change.name.is_none());
-    facts.tables.is_empty()
-        && facts.complete
-        && (clears || matches!(facts.operation, Some("listen" | "notify" | "transaction")))
 }
 
 fn is_awaited(site: Site<'_, '_>) -> bool {

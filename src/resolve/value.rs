@@ -78,10 +78,25 @@ pub enum Bind {
     Param(usize),
     /// Whatever every construction of the type puts into this field.
     Field(TypeId, Name),
+    /// Whatever binds this part of a parameter.
+    Part(Rc<Part>),
     /// It goes around the policies; the rule's reason.
     Bypass(Rc<str>),
     /// It came from code that is not part of the run.
     Unknown,
+}
+
+/// A handle that is part of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Part {
+    /// The parameter.
+    pub param: usize,
+    /// The fields that lead to it.
+    pub path: Vec<Name>,
+    /// The type that has it as a field.
+    pub ty: TypeId,
+    /// That field.
+    pub field: Name,
 }
 
 /// A handle's state.
@@ -93,6 +108,8 @@ pub struct Handle {
     pub kind: HandleKind,
     /// What binds it.
     pub bind: Bind,
+    /// What bound it when it was first seen.
+    pub born: Bind,
     /// Whether a transaction is known to be open on it.
     pub in_transaction: bool,
     /// Where it was committed or rolled back.
@@ -123,10 +140,10 @@ pub struct Obj<'a> {
 pub struct Summary {
     /// What it returns.
     pub output: Ret,
-    /// Handles among its arguments that it binds, by parameter.
-    pub sets: Vec<(usize, Bind)>,
-    /// Transactions among its arguments that it ends.
-    pub ends: Vec<usize>,
+    /// Handles among its arguments and their fields that it binds, or takes the tenant from.
+    pub sets: Vec<(usize, Vec<Name>, Bind)>,
+    /// Transactions among its arguments and their fields that it ends.
+    pub ends: Vec<(usize, Vec<Name>)>,
     /// Callable parameters that it calls, with what.
     pub invokes: Vec<(usize, Vec<Ret>)>,
     /// Opens a scope itself, or through what it calls.

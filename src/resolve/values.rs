@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::Reader;
 use super::frame::Frame;
-use super::value::{Bind, Handle, HandleId, Ret, Val};
+use super::value::{Bind, Handle, HandleId, Part, Ret, Val};
 use crate::facts::{Name, Path, Type, TypeKind};
 use crate::index::{HandleTy, Ty, TypeId};
 use crate::program::{Scope, ScopeKind};
@@ -121,7 +121,14 @@ impl<'a> Reader<'_, 'a> {
             path.push(name.clone());
             (param, path)
         });
-        let value = self.value_of_ty(&ty, Bind::Field(obj.ty, name.clone()), origin);
+        let bind = match &origin {
+            Some((param, path)) => {
+                let part = Part { param: *param, path: path.clone(), ty: obj.ty, field: name.clone() };
+                Bind::Part(Rc::new(part))
+            }
+            None => Bind::Field(obj.ty, name.clone()),
+        };
+        let value = self.value_of_ty(&ty, bind, origin);
         self.f.objs[id].fields.insert(name.clone(), value.clone());
         value
     }
@@ -216,13 +223,7 @@ impl<'a> Reader<'_, 'a> {
     pub(super) fn instantiate(&mut self, ret: &Ret, args: &[Val<'a>]) -> Val<'a> {
         match ret {
             Ret::Unknown => Val::Unknown,
-            Ret::Arg(at, path) => {
-                let mut value = args.get(*at).cloned().unwrap_or_default();
-                for name in path {
-                    value = self.field(&value, name);
-                }
-                value
-            }
+            Ret::Arg(at, path) => self.part_of_args(*at, path, args),
             Ret::Handle(handle) => {
                 let bind = self.rebind(&handle.bind, args);
                 let handle = Handle { bind, origin: None, ended: None, is_open_guard: false, ..handle.clone() };
@@ -244,12 +245,25 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
+    /// What some fields of an argument lead to.
+    pub(super) fn part_of_args(&mut self, at: usize, path: &[Name], args: &[Val<'a>]) -> Val<'a> {
+        let whole = args.get(at).cloned().unwrap_or_default();
+        path.iter().fold(whole, |value, name| self.field(&value, name))
+    }
+
     /// A callee's bind in terms of a call's arguments.
     pub(super) fn rebind(&mut self, bind: &Bind, args: &[Val<'a>]) -> Bind {
         match bind {
             Bind::Param(at) => {
                 let value = args.get(*at).cloned().unwrap_or_default();
                 self.bind_of(&value)
+            }
+            Bind::Part(part) => {
+                let value = self.part_of_args(part.param, &part.path, args);
+                match self.as_handle(&value) {
+                    Some(_) => self.bind_of(&value),
+                    None => Bind::Field(part.ty, part.field.clone()),
+                }
             }
             other => other.clone(),
         }

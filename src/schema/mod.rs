@@ -21,7 +21,7 @@ pub use tenancy::{Tenancy, TenantColumns, exemption};
 pub use use_of::SchemaInUse;
 
 use crate::program::Place;
-use crate::sql::TableName;
+use crate::sql::{SettingChange, TableName};
 
 /// What the migrations leave behind.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +61,13 @@ impl Schema {
         let after = self.migrations.partition_point(|migration| *migration <= place);
         let holds = |migration: &Place| migration.file == place.file && migration.span.contains(place.span);
         after.checked_sub(1).is_some_and(|before| holds(&self.migrations[before]))
+    }
+
+    /// What functions set when they are called, by their name in lower case, whatever their schema.
+    #[must_use]
+    pub fn stored_settings(&self) -> BTreeMap<String, Vec<SettingChange>> {
+        let sets = self.functions.iter().filter(|(_, function)| !function.settings.is_empty());
+        sets.map(|(name, function)| (name.name.to_lowercase(), function.settings.clone())).collect()
     }
 
     /// Whether no migration was read.
@@ -257,6 +264,8 @@ pub struct Function {
     pub touches: Vec<TableName>,
     /// Settings its body reads.
     pub settings_read: Vec<String>,
+    /// Settings its body changes, by name.
+    pub settings: Vec<SettingChange>,
 }
 
 #[cfg(test)]

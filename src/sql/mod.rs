@@ -17,7 +17,7 @@ use tokens::Tokens;
 /// What a text does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SqlFacts {
-    /// `select`, `insert`, `update`, `delete`, `merge`, `copy`, `truncate`, `ddl`, `set`, `transaction`, `lock`, `listen`, `notify`, `call` or `other`.
+    /// `select`, `insert`, `update`, `delete`, `merge`, `copy`, `truncate`, `ddl`, `set`, `transaction`, `lock`, `listen`, `notify`, `call`, `fetch`, `refresh` or `other`.
     ///
     /// Of several statements the first that touches rows, else the first.
     pub operation: Option<&'static str>,
@@ -29,6 +29,8 @@ pub struct SqlFacts {
     pub settings: Vec<SettingChange>,
     /// Settings it reads with `current_setting`, sorted.
     pub settings_read: Vec<String>,
+    /// What is written like a call, in lower case and without a schema, sorted: functions, and words such as `in`.
+    pub calls: Vec<String>,
     /// The last change of role.
     pub role: Option<RoleChange>,
     /// `row_security` is switched off.
@@ -156,6 +158,8 @@ pub fn analyse(text: &str) -> SqlFacts {
     facts.tables.dedup();
     facts.settings_read.sort();
     facts.settings_read.dedup();
+    facts.calls.sort();
+    facts.calls.dedup();
     facts
 }
 
@@ -222,8 +226,9 @@ fn operation(tokens: &Tokens<'_>, statement: &Range<usize>) -> Option<&'static s
         "merge" => "merge",
         "copy" => "copy",
         "truncate" => "truncate",
-        "create" | "alter" | "drop" | "grant" | "revoke" | "comment" | "refresh" | "reindex" | "cluster" | "import"
+        "create" | "alter" | "drop" | "grant" | "revoke" | "comment" | "reindex" | "cluster" | "import"
         | "reassign" | "security" => "ddl",
+        "refresh" => "refresh",
         "set" if tokens.is(start + 1, "transaction") => "transaction",
         "set" | "reset" | "discard" => "set",
         "begin" | "start" | "commit" | "rollback" | "end" | "abort" | "savepoint" | "release" | "prepare" => {
@@ -233,8 +238,8 @@ fn operation(tokens: &Tokens<'_>, statement: &Range<usize>) -> Option<&'static s
         "listen" | "unlisten" => "listen",
         "notify" => "notify",
         "call" | "do" | "execute" => "call",
-        "show" | "vacuum" | "analyze" | "analyse" | "fetch" | "move" | "close" | "deallocate" | "checkpoint"
-        | "load" => "other",
+        "fetch" | "move" => "fetch",
+        "show" | "vacuum" | "analyze" | "analyse" | "close" | "deallocate" | "checkpoint" | "load" => "other",
         _ => return None,
     })
 }

@@ -119,9 +119,10 @@ fn role_attributes(tokens: &Tokens<'_>, statement: &Range<usize>, facts: &mut Sq
     }
 }
 
-/// `set_config(..)` and `current_setting(..)`, with or without `pg_catalog.`.
+/// Any call; `set_config(..)` and `current_setting(..)` with what they change and read, with or without `pg_catalog.`.
 fn call(tokens: &Tokens<'_>, at: usize, end: usize, facts: &mut SqlFacts) {
     let function = tokens.text(at).trim_matches('"');
+    facts.calls.push(function.to_ascii_lowercase());
     let sets = function.eq_ignore_ascii_case("set_config");
     if !sets && !function.eq_ignore_ascii_case("current_setting") {
         return;

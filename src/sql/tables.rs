@@ -10,7 +10,7 @@ use super::{SqlFacts, TableRef};
 /// Add the tables that a statement touches.
 pub(super) fn collect(tokens: &Tokens<'_>, statement: &Range<usize>, operation: Option<&str>, facts: &mut SqlFacts) {
     match operation {
-        Some("ddl") => ddl(tokens, statement, facts),
+        Some("ddl" | "refresh") => ddl(tokens, statement, facts),
         None | Some("select" | "insert" | "update" | "delete" | "merge" | "copy" | "truncate" | "lock") => {
             Machine::new(tokens, facts).run(statement.clone());
         }

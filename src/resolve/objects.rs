@@ -1,0 +1,94 @@
+//! Objects that hold handles, given to a function: what its statements on their parts depend on.
+
+use crate::facts::{Name, TypeKind};
+use crate::index::{FnId, Ty, TypeId};
+use crate::program::Place;
+use crate::rules::HandleKind;
+
+use super::value::{Bind, Val};
+use super::{HandedObj, Reader, Resolver};
+
+/// A handle in an object in an object deeper than this is not followed.
+const MAX_PART_DEPTH: usize = 3;
+
+impl<'a> Reader<'_, 'a> {
+    /// An object that is given to a parameter, with what binds the handles in it at this point.
+    pub(super) fn hand_object(&mut self, place: Place, function: FnId, at: usize, value: &Val<'a>) {
+        let may_hold = matches!(value, Val::Obj(_) | Val::Unknown | Val::Opaque(_) | Val::Typed(_));
+        if !may_hold || !self.all.takes_carrier(function, at) {
+            return;
+        }
+        let mut parts = Vec::new();
+        self.parts_of(value, &mut Vec::new(), &mut parts);
+        let origin = match value {
+            Val::Obj(id) => self.f.objs[*id].origin.clone(),
+            Val::Opaque(Bind::Param(param)) => Some((*param, Vec::new())),
+            _ => None,
+        };
+        let object = HandedObj { by: self.f.id, place, parts, origin };
+        self.all.handed_objs.entry((function, at)).or_default().push(object);
+    }
+
+    fn parts_of(&mut self, value: &Val<'a>, path: &mut Vec<Name>, parts: &mut Vec<(Vec<Name>, Bind)>) {
+        match value {
+            Val::Handle(id) if !path.is_empty() && self.f.handles[*id].kind != HandleKind::Pool => {
+                parts.push((path.clone(), self.bind_of(value)));
+            }
+            Val::Obj(id) if path.len() < MAX_PART_DEPTH => {
+                let fields: Vec<(Name, Val<'a>)> =
+                    self.f.objs[*id].fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                for (name, field) in fields {
+                    path.push(name);
+                    self.parts_of(&field, path, parts);
+                    path.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Resolver<'_> {
+    /// Whether a parameter's type holds a connection or transaction.
+    fn takes_carrier(&mut self, function: FnId, at: usize) -> bool {
+        let index = self.index;
+        if !self.carrying_params.contains_key(&function) {
+            let context = index.context(function);
+            let types: Vec<Ty> =
+                index.function(function).params.iter().map(|param| index.type_of(&context, &param.ty)).collect();
+            let carrying = types.iter().map(|ty| self.carries(ty, MAX_PART_DEPTH)).collect();
+            self.carrying_params.insert(function, carrying);
+        }
+        self.carrying_params[&function].get(at).copied().unwrap_or(false)
+    }
+
+    fn carries(&mut self, ty: &Ty, depth: usize) -> bool {
+        match ty {
+            Ty::Handle(handle) => {
+                matches!(handle.kind, HandleKind::Connection | HandleKind::Transaction | HandleKind::Generic)
+            }
+            Ty::Adt(id, args) => self.is_carrier(*id, depth) || args.iter().any(|arg| self.carries(arg, depth)),
+            Ty::Ext(_, args) | Ty::Tuple(args) => args.iter().any(|arg| self.carries(arg, depth)),
+            Ty::Unknown | Ty::Callable(..) => false,
+        }
+    }
+
+    /// Whether a type has a connection or transaction as a field. Behind a trait there may be one.
+    fn is_carrier(&mut self, id: TypeId, depth: usize) -> bool {
+        if let Some(known) = self.carriers.get(&id) {
+            return *known;
+        }
+        let index = self.index;
+        let TypeKind::Struct(fields) = &index.type_def(id).kind else {
+            return matches!(index.type_def(id).kind, TypeKind::Trait(_));
+        };
+        if depth == 0 {
+            return false;
+        }
+        self.carriers.insert(id, false); // It does not hold itself.
+        let types: Vec<Ty> = fields.iter().map(|field| index.field_type(id, &[], &field.ty)).collect();
+        let carries = types.iter().any(|ty| self.carries(ty, depth - 1));
+        self.carriers.insert(id, carries);
+        carries
+    }
+}
