@@ -20,6 +20,8 @@ pub mod policy;
 pub mod queue;
 #[cfg(feature = "verify")]
 pub mod verify;
+#[cfg(feature = "queue")]
+pub mod worker;
 
 #[cfg(feature = "testing")]
 pub mod testing;

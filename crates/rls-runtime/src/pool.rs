@@ -112,6 +112,15 @@ impl RlsPool {
         self.shared.link
     }
 
+    /// Connections of its own to the same database, for the runtime that this is called in.
+    #[cfg(feature = "queue")]
+    pub(crate) fn sibling(&self, max_connections: u32) -> RlsPool {
+        let options = self.inner().options().clone().min_connections(0).max_connections(max_connections);
+        let pool = options.connect_lazy_with((*self.inner().connect_options()).clone());
+        let shared = Shared { pool, wording: Arc::clone(&self.shared.wording), link: self.shared.link };
+        RlsPool { shared: Arc::new(shared) }
+    }
+
     /// Whether a statement that is prepared by name is found again.
     #[cfg(feature = "queue")]
     pub(crate) fn keeps_statements(&self) -> bool {

@@ -248,7 +248,7 @@ impl Queue {
             .bind(parts.iter().map(|parts| parts.verb.word()).collect::<Vec<_>>())
             .bind(parts.iter().map(|parts| duration_micros(parts.pause)).collect::<Vec<_>>())
             .bind(parts.iter().map(|parts| parts.result.clone()).collect::<Vec<_>>())
-            .bind(parts.iter().map(|parts| parts.error).collect::<Vec<_>>())
+            .bind(parts.iter().map(|parts| parts.error.clone()).collect::<Vec<_>>())
             .fetch_all(&mut *tx)
             .await?;
         let mut settled = vec![Settled::LeaseLost; ended.len()];
@@ -264,25 +264,27 @@ impl Queue {
 }
 
 /// A settlement as columns.
-struct Parts<'a> {
+struct Parts {
     verb: JobState,
     pause: Duration,
     result: Option<String>,
-    error: Option<&'a str>,
+    error: Option<String>,
 }
 
-impl Parts<'_> {
-    fn of(settlement: &Settlement) -> Parts<'_> {
+impl Parts {
+    fn of(settlement: &Settlement) -> Parts {
+        // The server knows no NUL in a text.
+        let text = |text: &String| Some(text.replace('\0', "\u{fffd}"));
         let plain = |verb| Parts { verb, pause: Duration::ZERO, result: None, error: None };
         match settlement {
             Settlement::Complete(result) => {
                 Parts { result: result.as_ref().map(ToString::to_string), ..plain(JobState::Completed) }
             }
             Settlement::Retry { after, error } => {
-                Parts { pause: *after, error: Some(error), ..plain(JobState::Retryable) }
+                Parts { pause: *after, error: text(error), ..plain(JobState::Retryable) }
             }
-            Settlement::Discard { error } => Parts { error: Some(error), ..plain(JobState::Discarded) },
-            Settlement::Cancel { reason } => Parts { error: Some(reason), ..plain(JobState::Cancelled) },
+            Settlement::Discard { error } => Parts { error: text(error), ..plain(JobState::Discarded) },
+            Settlement::Cancel { reason } => Parts { error: text(reason), ..plain(JobState::Cancelled) },
             Settlement::Snooze(pause) => Parts { pause: *pause, ..plain(JobState::Scheduled) },
             Settlement::Release => plain(JobState::Available),
         }

@@ -110,3 +110,30 @@ async fn the_schema_can_be_applied_again_and_taken_back() {
     site.db.execute(&schema.down()).await.expect("is valid");
     schema.apply(&owner).await.expect("nothing was left behind");
 }
+
+/// What the README says about `rls-verify`.
+#[cfg(feature = "verify")]
+#[tokio::test]
+async fn the_verifier_finds_the_open_doorbell_and_nothing_else() {
+    use rls_runtime::verify::{Options, verify};
+    use sqlx::{Connection, PgConnection};
+
+    let site = Site::new().await;
+    for tenant in [TENANT_A, TENANT_B] {
+        site.enqueue(tenant, &job("x")).await;
+    }
+    let mut options = Options::default();
+    options.roles = vec![site.db.runtime()];
+    options.allows = vec!["V25=the database of a test grants by default".parse().expect("is an exception")];
+    options.tenants = vec![TENANT_A.to_string(), TENANT_B.to_string()];
+    let mut connection = PgConnection::connect_with(&site.db.superuser_options()).await.expect("connects");
+    let report = verify(&mut connection, &options).await.expect("reads");
+    assert!(!report.is_clean(), "every worker reads the doorbell");
+    for finding in report.open() {
+        assert!(finding.object.starts_with("public.rls_doorbell"), "{finding:?}");
+    }
+    let allow = "V08,P2,P3,P5,P6:public.rls_doorbell=workers look for work here";
+    options.allows.push(allow.parse().expect("is an exception"));
+    let report = verify(&mut connection, &options).await.expect("reads");
+    assert_eq!(report.open().collect::<Vec<_>>(), Vec::<&rls_runtime::verify::Finding>::new());
+}

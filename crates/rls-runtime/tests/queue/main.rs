@@ -4,3 +4,4 @@ mod doorbell;
 mod enqueue;
 mod harness;
 mod lifecycle;
+mod worker;

@@ -1,0 +1,78 @@
+//! The running jobs in, their leases kept: on a thread and a connection that no handler can hold up.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::pool::RlsPool;
+use crate::queue::Queue;
+use crate::scope::with_tenant;
+
+use super::Shared;
+use super::running::Running;
+
+/// Beats until it is dropped.
+pub(crate) struct Pulse {
+    alive: oneshot::Sender<()>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Pulse {
+    pub(crate) fn start<S>(shared: &Arc<Shared<S>>, running: &Running) -> Pulse {
+        let (alive, ended) = oneshot::channel();
+        let heart = Heart {
+            pool: shared.pool.clone(),
+            queue: shared.queue.clone(),
+            lease: shared.lease,
+            every: shared.heartbeat.unwrap_or(shared.lease / 3),
+            running: running.clone(),
+        };
+        let thread = thread::Builder::new().name("rls-heartbeat".to_owned()).spawn(move || {
+            match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(heart.beat(ended)),
+                Err(error) => tracing::error!(%error, "no heartbeat, leases will run out"),
+            }
+        });
+        let thread = thread.map_err(|error| tracing::error!(%error, "no heartbeat, leases will run out")).ok();
+        Pulse { alive, thread }
+    }
+
+    /// Stop, and wait until the connection is closed.
+    pub(crate) async fn end(self) {
+        drop(self.alive);
+        if let Some(thread) = self.thread {
+            tokio::task::spawn_blocking(move || thread.join()).await.ok();
+        }
+    }
+}
+
+struct Heart {
+    pool: RlsPool,
+    queue: Queue,
+    lease: Duration,
+    every: Duration,
+    running: Running,
+}
+
+impl Heart {
+    async fn beat(self, mut ended: oneshot::Receiver<()>) {
+        // A pool belongs to the runtime that made it.
+        let pool = self.pool.sibling(1);
+        while tokio::time::timeout(self.every, &mut ended).await.is_err() {
+            let began = Instant::now();
+            for (tenant, leases) in self.running.by_tenant() {
+                let beat =
+                    with_tenant(&pool, tenant, async |mut tx| self.queue.heartbeat(&mut tx, &leases, self.lease).await);
+                match tokio::time::timeout(self.lease / 3, beat).await {
+                    Ok(Ok(beats)) => self.running.found(tenant, leases.into_iter().zip(beats), began),
+                    Ok(Err(error)) => tracing::warn!(%error, %tenant, "no heartbeat"),
+                    Err(_) => tracing::warn!(%tenant, "no heartbeat in time"),
+                }
+                self.running.give_up_after(self.lease);
+            }
+        }
+        pool.close().await;
+    }
+}

@@ -1,0 +1,105 @@
+//! The jobs that this worker holds: the heartbeat keeps their leases, and says when they shall stop.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::queue::{Heartbeat, Lease};
+use crate::tenant::TenantId;
+
+use super::context::Stop;
+
+/// Clones are the same list.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Running(Arc<Mutex<BTreeMap<(TenantId, Lease), Held>>>);
+
+#[derive(Debug)]
+struct Held {
+    stop: watch::Sender<Option<Stop>>,
+    /// When the lease was last known to be ours.
+    confirmed: Instant,
+}
+
+/// A job on the list, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    running: Running,
+    key: (TenantId, Lease),
+    stop: watch::Receiver<Option<Stop>>,
+}
+
+impl Running {
+    pub(crate) fn add(&self, tenant: TenantId, lease: Lease, claimed_at: Instant) -> Entry {
+        let (sender, stop) = watch::channel(None);
+        self.lock().insert((tenant, lease), Held { stop: sender, confirmed: claimed_at });
+        Entry { running: self.clone(), key: (tenant, lease), stop }
+    }
+
+    /// Ask every job to stop.
+    pub(crate) fn stop_all(&self, reason: Stop) {
+        self.lock().values().for_each(|held| held.ask(reason));
+    }
+
+    pub(crate) fn by_tenant(&self) -> BTreeMap<TenantId, Vec<Lease>> {
+        let mut leases: BTreeMap<TenantId, Vec<Lease>> = BTreeMap::new();
+        self.lock().keys().for_each(|(tenant, lease)| leases.entry(*tenant).or_default().push(*lease));
+        leases
+    }
+
+    /// Pass on what the heartbeat, which began at that time, has found.
+    pub(crate) fn found(&self, tenant: TenantId, beats: impl Iterator<Item = (Lease, Heartbeat)>, began: Instant) {
+        let mut running = self.lock();
+        for (lease, beat) in beats {
+            let Some(held) = running.get_mut(&(tenant, lease)) else { continue };
+            match beat {
+                Heartbeat::Held => held.confirmed = began,
+                Heartbeat::CancelRequested => {
+                    held.confirmed = began;
+                    held.ask(Stop::CancelRequested);
+                }
+                Heartbeat::LeaseLost => held.ask(Stop::LeaseLost),
+            }
+        }
+    }
+
+    /// Nobody answers: whose lease must have run out by now is given up, before another worker has it too.
+    pub(crate) fn give_up_after(&self, lease: Duration) {
+        let running = self.lock();
+        running.values().filter(|held| held.confirmed.elapsed() >= lease).for_each(|held| held.ask(Stop::LeaseLost));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(TenantId, Lease), Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// A lost lease outdoes everything else.
+    fn ask(&self, reason: Stop) {
+        self.stop.send_if_modified(|stop| {
+            let is_news = stop.is_none() || (reason == Stop::LeaseLost && *stop != Some(reason));
+            if is_news {
+                *stop = Some(reason);
+            }
+            is_news
+        });
+    }
+}
+
+impl Entry {
+    pub(crate) fn stop_requested(&self) -> Option<Stop> {
+        *self.stop.borrow()
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Stop>> {
+        self.stop.clone()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.running.lock().remove(&self.key);
+    }
+}

@@ -1,0 +1,88 @@
+//! Ended jobs in, their settlements written, those of a tenant together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::queue::{Lease, Settled, Settlement};
+use crate::scope::with_tenant;
+use crate::tenant::TenantId;
+
+use super::Shared;
+use super::context::Stop;
+use super::running::Entry;
+
+/// A job whose attempt is over.
+pub(crate) struct Ended {
+    pub(crate) tenant: TenantId,
+    pub(crate) lease: Lease,
+    pub(crate) settlement: Settlement,
+    /// Heartbeats go on until it is written.
+    pub(crate) entry: Entry,
+    /// The lane takes nothing new for it until it is written.
+    pub(crate) _slot: OwnedSemaphorePermit,
+}
+
+const AT_ONCE: usize = 4;
+const MOST: usize = 1000;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// While some are written others end, so that the batches grow with the load.
+pub(crate) async fn settle_all<S>(shared: Arc<Shared<S>>, mut ended: mpsc::UnboundedReceiver<Ended>)
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let mut batch = Vec::new();
+    while ended.recv_many(&mut batch, MOST).await > 0 {
+        let mut by_tenant: BTreeMap<TenantId, Vec<Ended>> = BTreeMap::new();
+        batch.drain(..).for_each(|ended| by_tenant.entry(ended.tenant).or_default().push(ended));
+        stream::iter(by_tenant).for_each_concurrent(AT_ONCE, |(tenant, ended)| shared.settle(tenant, ended)).await;
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Shared<S> {
+    /// Until it is written, or the leases are lost.
+    async fn settle(&self, tenant: TenantId, mut ended: Vec<Ended>) {
+        loop {
+            ended.retain(|ended| ended.entry.stop_requested() != Some(Stop::LeaseLost));
+            if ended.is_empty() {
+                return;
+            }
+            match self.write(tenant, &ended).await {
+                Ok(()) => return,
+                Err(error) if error.as_database_error().is_some() => break,
+                Err(error) => {
+                    tracing::warn!(%error, %tenant, "jobs cannot be settled yet");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        // The server refuses what one of them says: find out which, and let that one fail.
+        for ended in ended {
+            self.settle_alone(tenant, ended).await;
+        }
+    }
+
+    async fn settle_alone(&self, tenant: TenantId, mut ended: Ended) {
+        let Err(refused) = self.write(tenant, std::slice::from_ref(&ended)).await else { return };
+        let error = format!("its end could not be written: {refused}");
+        ended.settlement = Settlement::Discard { error };
+        if let Err(error) = self.write(tenant, std::slice::from_ref(&ended)).await {
+            tracing::error!(%error, %tenant, job = %ended.lease.job(), "job cannot be settled, its lease will run out");
+        }
+    }
+
+    async fn write(&self, tenant: TenantId, ended: &[Ended]) -> sqlx::Result<()> {
+        let settlements: Vec<_> = ended.iter().map(|ended| (ended.lease, ended.settlement.clone())).collect();
+        let settled =
+            with_tenant(&self.pool, tenant, async |mut tx| self.queue.settle_many(&mut tx, &settlements).await).await?;
+        for (ended, _) in ended.iter().zip(settled).filter(|(_, settled)| *settled == Settled::LeaseLost) {
+            tracing::warn!(%tenant, job = %ended.lease.job(), "job was settled too late, another worker has it");
+        }
+        Ok(())
+    }
+}
