@@ -16,3 +16,7 @@ pub mod catalog;
 pub mod trade;
 
 pub mod notifications;
+
+pub mod schema;
+
+pub mod workers;

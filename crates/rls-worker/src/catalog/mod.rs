@@ -1,5 +1,6 @@
 //! A catalog file in, products and their versions out.
 
+pub mod ingest;
 pub mod row;
 
 #[cfg(test)]

@@ -90,6 +90,7 @@ pub fn charge(fields: &mut Fields<'_>) -> Option<Charge> {
         currency: currency?,
         reference_1: text("reference_1"),
         reference_2: text("reference_2"),
+        stated_total: None,
     };
     if !charge.adds_up() {
         fields.note("net_amount", "GROSS_NET_MISMATCH", Severity::Warn);

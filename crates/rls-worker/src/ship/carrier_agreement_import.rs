@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
+use rls_runtime::TenantTx;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 
 use crate::money::cents;
 use crate::table::{Column, Fields, FileError, Header, RowError, Severity, Table};
+use crate::workers::outcome::Job;
 
 /// The columns, one row per term.
 pub const COLUMNS: &[Column] = &[
@@ -248,6 +251,49 @@ impl Agreement {
     fn on(&self, kind: Kind, day: NaiveDate) -> impl Iterator<Item = &Term> {
         self.terms.iter().filter(move |term| term.kind == kind && (term.from..=term.to).contains(&day))
     }
+}
+
+/// Adds a version. It closes the one before, and edits none.
+///
+/// # Errors
+/// When the database says no.
+pub async fn store(tx: &mut TenantTx, job: &Job, agreement: &Agreement) -> sqlx::Result<()> {
+    sqlx::query(
+        "update carrier_agreements set effective_to = $3
+         where carrier = $1 and account = $2 and effective_to >= $4 and effective_from < $4",
+    )
+    .bind(&agreement.carrier)
+    .bind(&agreement.account)
+    .bind(agreement.from.checked_sub_days(Days::new(1)).unwrap_or(agreement.from))
+    .bind(agreement.from)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "insert into carrier_agreements (carrier, account, version, effective_from, effective_to, agreement, job_id)
+         select $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5, $6
+         from carrier_agreements where carrier = $1 and account = $2",
+    )
+    .bind(&agreement.carrier)
+    .bind(&agreement.account)
+    .bind(agreement.from)
+    .bind(agreement.to)
+    .bind(Json(agreement))
+    .bind(job.id)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// Loads all versions, in the order in which they came; each as far as the next one left it.
+///
+/// # Errors
+/// When the database says no.
+pub async fn load(tx: &mut TenantTx) -> sqlx::Result<Vec<Agreement>> {
+    let rows: Vec<(Json<Agreement>, NaiveDate)> =
+        sqlx::query_as("select agreement, effective_to from carrier_agreements order by carrier, account, version")
+            .fetch_all(&mut *tx)
+            .await?;
+    Ok(rows.into_iter().map(|(Json(agreement), to)| Agreement { to, ..agreement }).collect())
 }
 
 /// A price less a percentage, in cents.

@@ -88,6 +88,8 @@ pub struct Charge {
     pub reference_1: Option<String>,
     /// What the shipper wrote on it.
     pub reference_2: Option<String>,
+    /// The total of the invoice, where the carrier states it.
+    pub stated_total: Option<Decimal>,
 }
 
 impl Charge {

@@ -1,10 +1,8 @@
 //! A table in, its layout and the charges of each row out.
 
-use rust_decimal::Decimal;
-
 use super::charge::Charge;
 use super::{canonical, fedex, ups};
-use crate::table::{Fields, FileError, Header, Row, RowError, Table};
+use crate::table::{Fields, FileError, Header, Parsed, Row, Table};
 
 /// What a carrier's file is.
 #[derive(Debug)]
@@ -17,17 +15,6 @@ pub enum Layout {
     Ups(ups::Days),
     /// No charges: the terms that a carrier agreed to.
     Agreement(Header),
-}
-
-/// One row of a carrier's file.
-#[derive(Debug, Default)]
-pub struct Parsed {
-    /// Its charges; none where it is rejected.
-    pub charges: Vec<Charge>,
-    /// What is wrong with it.
-    pub errors: Vec<RowError>,
-    /// The total of its invoice, where the carrier states it.
-    pub invoice_total: Option<Decimal>,
 }
 
 impl Layout {
@@ -60,7 +47,7 @@ impl Layout {
     }
 
     /// Its rows that hold charges.
-    pub fn rows<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = Result<Parsed, FileError>> + 't {
+    pub fn rows<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = Result<Parsed<Charge>, FileError>> + 't {
         let has_titles = !matches!(self, Layout::Ups(_));
         let rows = table.rows().enumerate();
         let is_title = move |at: usize, row: &Row| at == 0 && (has_titles || row.cell(0) != Some(ups::MARK));
@@ -68,22 +55,22 @@ impl Layout {
         data.map(|(_, row)| row.map(|row| self.parse(&row)))
     }
 
-    fn parse(&self, row: &Row) -> Parsed {
+    fn parse(&self, row: &Row) -> Parsed<Charge> {
         match self {
             Layout::Canonical(header) => {
                 let mut fields = Fields::new(header, row);
-                let charges = canonical::charge(&mut fields).into_iter().collect();
-                Parsed { charges, errors: fields.into_errors(), invoice_total: None }
+                let items = canonical::charge(&mut fields).into_iter().collect();
+                Parsed { items, errors: fields.into_errors() }
             }
             Layout::Fedex(layout) => {
-                let (charges, errors) = layout.charges(row);
-                Parsed { charges, errors, invoice_total: None }
+                let (items, errors) = layout.charges(row);
+                Parsed { items, errors }
             }
             Layout::Ups(days) => {
-                let (charge, invoice_total, errors) = ups::charge(row, *days);
-                Parsed { charges: charge.into_iter().collect(), errors, invoice_total }
+                let (charge, errors) = ups::charge(row, *days);
+                Parsed { items: charge.into_iter().collect(), errors }
             }
-            Layout::Agreement(_) => Parsed::default(),
+            Layout::Agreement(_) => Parsed { items: Vec::new(), errors: Vec::new() },
         }
     }
 }

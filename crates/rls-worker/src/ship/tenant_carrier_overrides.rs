@@ -3,6 +3,7 @@
 //! What is said for the account goes before what is said for the carrier, and that before the agreement.
 
 use chrono::NaiveDate;
+use rls_runtime::TenantTx;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +105,19 @@ impl Settings {
             _ => {}
         }
     }
+}
+
+/// Loads all of a tenant's settings, once per job.
+///
+/// # Errors
+/// When the database says no.
+pub async fn load(tx: &mut TenantTx) -> sqlx::Result<Vec<Override>> {
+    sqlx::query_as(
+        "select carrier, account, key, value, valid_from, valid_to from tenant_carrier_overrides
+         order by carrier, account nulls first, key, valid_from, id",
+    )
+    .fetch_all(&mut *tx)
+    .await
 }
 
 /// What a finding rests on: the settings that were loaded for its job.

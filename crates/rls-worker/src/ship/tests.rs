@@ -38,7 +38,7 @@ fn charges(text: &str) -> (Vec<Charge>, Vec<&'static str>) {
     let (mut charges, mut codes) = (Vec::new(), Vec::new());
     for parsed in layout.rows(&table) {
         let parsed = parsed.unwrap();
-        charges.extend(parsed.charges);
+        charges.extend(parsed.items);
         codes.extend(parsed.errors.iter().map(|error| error.code));
     }
     (charges, codes)

@@ -29,14 +29,13 @@ struct Reader<'a> {
     errors: Vec<RowError>,
 }
 
-/// The charge of a row, the total of its invoice as the carrier has it, and what is wrong.
+/// The charge of a row, and what is wrong.
 #[must_use]
-pub fn charge(row: &Row, days: Days) -> (Option<Charge>, Option<Decimal>, Vec<RowError>) {
+pub fn charge(row: &Row, days: Days) -> (Option<Charge>, Vec<RowError>) {
     let mut reader = Reader { row, days, errors: Vec::new() };
     let charge = reader.charge();
-    let total = reader.figure(11);
     let rejected = reader.errors.iter().any(|error| error.severity == Severity::Error);
-    (charge.filter(|_| !rejected), total.filter(|_| !rejected), reader.errors)
+    (charge.filter(|_| !rejected), reader.errors)
 }
 
 impl<'a> Reader<'a> {
@@ -77,6 +76,7 @@ impl<'a> Reader<'a> {
             dest_postal: self.text(81).map(str::to_owned),
             dest_country: None,
             code,
+            stated_total: self.figure(11),
             description: self.text(46).map(str::to_owned),
             gross: net + discount,
             discount,

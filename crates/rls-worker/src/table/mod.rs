@@ -6,12 +6,14 @@
 mod error;
 mod fields;
 mod header;
+mod ingest;
 mod xlsx;
 
 pub use error::{Budget, FileError, RowError, Severity};
 pub use fields::Fields;
 pub(crate) use fields::day;
 pub use header::{Column, Header};
+pub use ingest::{Parsed, Refusal, Tally, Unique};
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 

@@ -1,5 +1,6 @@
 //! A tenant's row of settings in, what detection goes by out.
 
+use rls_runtime::TenantTx;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -58,4 +59,13 @@ impl Default for Config {
             spike_min_orders: 5,
         }
     }
+}
+
+/// Loads the tenant's settings; what is not set is as usual.
+///
+/// # Errors
+/// When the database says no.
+pub async fn load(tx: &mut TenantTx) -> sqlx::Result<Config> {
+    let row: Option<Config> = sqlx::query_as("select * from trade_detection_config").fetch_optional(&mut *tx).await?;
+    Ok(row.unwrap_or_default())
 }

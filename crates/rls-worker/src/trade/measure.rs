@@ -109,6 +109,13 @@ impl Season {
     }
 }
 
+impl std::fmt::Display for Season {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ((from_month, from_day), (to_month, to_day)) = (self.from, self.to);
+        write!(f, "{from_month:02}-{from_day:02}..{to_month:02}-{to_day:02}")
+    }
+}
+
 /// A measure in force, or one that is known not to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measure {

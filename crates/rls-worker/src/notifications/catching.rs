@@ -1,0 +1,252 @@
+//! Orders in, those that duties would be due on in the database out.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use rls_runtime::TenantTx;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::json;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::caught_order::{Caught, OpenLine, catch};
+use super::events::{Event, raise};
+use crate::money::cents;
+use crate::trade::decision::Verdict;
+use crate::trade::detection::Config;
+use crate::workers::outcome::Job;
+
+/// Orders that are weighed at once.
+const CHUNK: usize = 500;
+
+/// An open line as the tables have it.
+#[derive(Debug, sqlx::FromRow)]
+struct Line {
+    order_id: Uuid,
+    order_number: String,
+    ship_to_country: String,
+    line_number: i32,
+    sku: String,
+    quantity: Decimal,
+    requested_ship_date: Option<NaiveDate>,
+    country_of_origin: Option<String>,
+    hs_code: Option<String>,
+    verdict: String,
+    confidence: Decimal,
+    measure_code: Option<String>,
+    total_cad: Option<Decimal>,
+    upper_bound_cad: Option<Decimal>,
+}
+
+/// What is on file for an order.
+#[derive(Debug, sqlx::FromRow)]
+struct Known {
+    order_id: Uuid,
+    order_number: String,
+    exposure_cad: Decimal,
+    state: String,
+    shipped: bool,
+}
+
+/// What is to be written for an order.
+#[derive(Serialize)]
+struct Row {
+    order_id: Uuid,
+    line_numbers: Vec<i32>,
+    measure_codes: Vec<String>,
+    exposure_cad: Decimal,
+    exposure_kind: &'static str,
+}
+
+/// What became of the orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Catch {
+    /// Orders that are caught now.
+    pub caught: usize,
+    /// Orders that are no longer.
+    pub cleared: u64,
+    /// Orders that were shipped all the same.
+    pub missed: u64,
+}
+
+/// The orders that have open lines of these products.
+///
+/// # Errors
+/// When the database says no.
+pub async fn orders_of(tx: &mut TenantTx, sku_norms: &[String]) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select distinct order_id from order_lines where status = 'OPEN' and sku_norm = any ($1) order by 1",
+    )
+    .bind(sku_norms)
+    .fetch_all(&mut *tx)
+    .await
+}
+
+/// Weighs orders anew under a ruleset: catches, clears, and says which were shipped while caught.
+///
+/// # Errors
+/// When the database says no.
+pub async fn refresh(
+    tx: &mut TenantTx,
+    job: &Job,
+    orders: &[Uuid],
+    config: &Config,
+    ruleset: &str,
+) -> sqlx::Result<Catch> {
+    let mut all = Catch::default();
+    for chunk in orders.chunks(CHUNK) {
+        let known: BTreeMap<Uuid, Known> = known(tx, chunk, ruleset).await?;
+        let mut rows = Vec::new();
+        let mut events = Vec::new();
+        for (order, lines) in by_order(open_lines(tx, chunk).await?) {
+            let (number, country) = (lines[0].order_number.clone(), lines[0].ship_to_country.clone());
+            let open: Vec<OpenLine> = lines.into_iter().map(OpenLine::from).collect();
+            let Some(caught) = catch(&country, &open, config, job.today) else { continue };
+            events.extend(event(&number, &caught, known.get(&order), ruleset));
+            rows.push(Row::of(order, caught));
+        }
+        all.caught += rows.len();
+        store(tx, job, &rows, ruleset).await?;
+        let still: Vec<Uuid> = rows.iter().map(|row| row.order_id).collect();
+        let gone = known.into_values().filter(|order| order.state == "OPEN" && !still.contains(&order.order_id));
+        let (missed, cleared): (Vec<Known>, Vec<Known>) = gone.partition(|order| order.shipped);
+        all.missed += close(tx, &missed, ruleset, "MISSED").await?;
+        all.cleared += close(tx, &cleared, ruleset, "CLEARED").await?;
+        events.extend(missed.iter().map(shipped_while_caught));
+        raise(tx, job, &events).await?;
+    }
+    Ok(all)
+}
+
+impl From<Line> for OpenLine {
+    fn from(line: Line) -> OpenLine {
+        let verdict = match line.verdict.as_str() {
+            "SUBJECT" => Verdict::Subject,
+            "NEEDS_REVIEW" => Verdict::NeedsReview,
+            _ => Verdict::NotSubject,
+        };
+        OpenLine {
+            line_number: line.line_number,
+            sku: line.sku,
+            quantity: line.quantity,
+            requested_ship_date: line.requested_ship_date,
+            origin: line.country_of_origin,
+            hs_code: line.hs_code,
+            verdict,
+            confidence: line.confidence,
+            measure: line.measure_code,
+            total_cad: line.total_cad,
+            upper_bound_cad: line.upper_bound_cad,
+        }
+    }
+}
+
+impl Row {
+    fn of(order_id: Uuid, caught: Caught) -> Row {
+        Row {
+            order_id,
+            line_numbers: caught.line_numbers,
+            measure_codes: caught.measures,
+            exposure_cad: cents(caught.exposure_cad),
+            exposure_kind: caught.kind.word(),
+        }
+    }
+}
+
+fn by_order(lines: Vec<Line>) -> BTreeMap<Uuid, Vec<Line>> {
+    let mut orders: BTreeMap<Uuid, Vec<Line>> = BTreeMap::new();
+    for line in lines {
+        orders.entry(line.order_id).or_default().push(line);
+    }
+    orders
+}
+
+/// Told when it is new, and again when the exposure has risen by a fifth.
+fn event(number: &str, caught: &Caught, known: Option<&Known>, ruleset: &str) -> Option<Event> {
+    let exposure = cents(caught.exposure_cad);
+    let is_known = known.filter(|known| known.state != "CLEARED");
+    let is_news = is_known.is_none_or(|known| exposure * Decimal::from(5) >= known.exposure_cad * Decimal::from(6));
+    let ruleset = ruleset.get(..8).unwrap_or(ruleset);
+    (caught.notify && is_news).then(|| Event {
+        key: format!("evt:caught:{number}:{ruleset}:{exposure}"),
+        kind: "trade.order.caught",
+        payload: json!({"order": number, "exposure_cad": exposure, "kind": caught.kind.word(), "measures": caught.measures}),
+    })
+}
+
+fn shipped_while_caught(order: &Known) -> Event {
+    Event {
+        key: format!("evt:exc:SHIPPED_WHILE_CAUGHT:{}", order.order_number),
+        kind: "ship.exception",
+        payload: json!({"kind": "SHIPPED_WHILE_CAUGHT", "order": order.order_number, "exposure_cad": order.exposure_cad}),
+    }
+}
+
+async fn known(tx: &mut TenantTx, orders: &[Uuid], ruleset: &str) -> sqlx::Result<BTreeMap<Uuid, Known>> {
+    let rows: Vec<Known> = sqlx::query_as(
+        "select c.order_id, o.order_number, c.exposure_cad, c.state,
+             exists (select from order_lines l where l.tenant_id = c.tenant_id and l.order_id = c.order_id
+                 and l.line_number = any (c.line_numbers) and l.status = 'SHIPPED') as shipped
+         from trade_caught_orders c join orders o on o.tenant_id = c.tenant_id and o.id = c.order_id
+         where c.order_id = any ($1) and c.ruleset_hash = $2",
+    )
+    .bind(orders)
+    .bind(ruleset)
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.order_id, row)).collect())
+}
+
+/// What somebody decided about a product goes before what the machine says.
+async fn open_lines(tx: &mut TenantTx, orders: &[Uuid]) -> sqlx::Result<Vec<Line>> {
+    sqlx::query_as(
+        "select o.id as order_id, o.order_number, o.ship_to_country, l.line_number, l.sku, l.quantity,
+             l.requested_ship_date, p.country_of_origin, p.hs_code, coalesce(v.decision, r.verdict) as verdict,
+             r.confidence, r.measure_code, r.total_cad, r.upper_bound_cad
+         from orders o
+         join order_lines l on l.tenant_id = o.tenant_id and l.order_id = o.id and l.status = 'OPEN'
+         join order_line_products m on m.tenant_id = l.tenant_id and m.line_id = l.id
+         join catalog_products p on p.tenant_id = m.tenant_id and p.id = m.product_id
+         join sima_results r on r.tenant_id = p.tenant_id and r.sku_norm = p.sku_norm and r.superseded_by is null
+         left join sima_reviews v on v.tenant_id = r.tenant_id and v.sku_norm = r.sku_norm
+             and v.product_version = r.product_version and v.ruleset_hash = r.ruleset_hash
+         where o.id = any ($1) order by o.id, l.line_number",
+    )
+    .bind(orders)
+    .fetch_all(&mut *tx)
+    .await
+}
+
+async fn store(tx: &mut TenantTx, job: &Job, rows: &[Row], ruleset: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into trade_caught_orders as c (order_id, ruleset_hash, line_numbers, measure_codes, exposure_cad,
+             exposure_kind, first_caught_on)
+         select order_id, $2, line_numbers, measure_codes, exposure_cad, exposure_kind, $3
+         from jsonb_to_recordset($1) as r (order_id uuid, line_numbers integer[], measure_codes text[],
+             exposure_cad numeric, exposure_kind text)
+         on conflict (tenant_id, order_id, ruleset_hash) do update set
+             (line_numbers, measure_codes, exposure_cad, exposure_kind, state) =
+             (excluded.line_numbers, excluded.measure_codes, excluded.exposure_cad, excluded.exposure_kind,
+             case when c.state = 'CLEARED' then 'OPEN' else c.state end)",
+    )
+    .bind(Json(rows))
+    .bind(ruleset)
+    .bind(job.today)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+async fn close(tx: &mut TenantTx, orders: &[Known], ruleset: &str, state: &str) -> sqlx::Result<u64> {
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.order_id).collect();
+    let done = sqlx::query(
+        "update trade_caught_orders set state = $3 where order_id = any ($1) and ruleset_hash = $2 and state = 'OPEN'",
+    )
+    .bind(&ids)
+    .bind(ruleset)
+    .bind(state)
+    .execute(&mut *tx)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,139 @@
+//! Charges in, invoices, shipments and charges in the database.
+
+use std::collections::HashMap;
+
+use rls_runtime::TenantTx;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::charge::Charge;
+use crate::orders::linkage::normalised;
+use crate::workers::outcome::Job;
+
+/// What became of a batch.
+#[derive(Debug, Default, sqlx::FromRow)]
+pub struct Stored {
+    /// Charges that are new.
+    pub charges: i64,
+    /// The invoices of all charges.
+    pub invoices: Vec<Uuid>,
+    /// The shipments of all charges.
+    pub shipments: Vec<Uuid>,
+}
+
+/// Counts how often the same charge stands in one invoice, over the whole file.
+#[derive(Debug, Default)]
+pub struct Occurrences(HashMap<String, i32>);
+
+/// A charge as a row.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    charge: &'a Charge,
+    fingerprint: String,
+    occurrence: i32,
+    postal_norm: Option<String>,
+    reference_norms: Vec<String>,
+}
+
+impl Occurrences {
+    fn row<'a>(&mut self, charge: &'a Charge) -> Row<'a> {
+        let fingerprint = charge.fingerprint();
+        let key =
+            format!("{}\u{1f}{}\u{1f}{}\u{1f}{fingerprint}", charge.carrier, charge.account, charge.invoice_number);
+        let occurrence = self.0.entry(key).or_default();
+        *occurrence += 1;
+        let references = charge.reference_1.iter().chain(&charge.reference_2).map(|text| normalised(text));
+        Row {
+            charge,
+            fingerprint,
+            occurrence: *occurrence,
+            postal_norm: charge.dest_postal.as_deref().map(normalised),
+            reference_norms: references.collect(),
+        }
+    }
+}
+
+/// Writes a batch. A charge that an earlier file brought is left as it is.
+///
+/// # Errors
+/// When the database says no.
+pub async fn store(tx: &mut TenantTx, job: &Job, charges: &[Charge], seen: &mut Occurrences) -> sqlx::Result<Stored> {
+    let rows: Vec<Row<'_>> = charges.iter().map(|charge| seen.row(charge)).collect();
+    sqlx::query_as(STORE).bind(job.id).bind(Json(rows)).fetch_one(&mut *tx).await
+}
+
+const STORE: &str = "
+with input as (
+    select * from jsonb_to_recordset($2) as r (row_number bigint, carrier text, account text, invoice_number text,
+        invoice_date date, tracking text, service text, ship_date date, delivered_on date, zone text,
+        actual_weight_lb numeric, billed_weight_lb numeric, length_in numeric, width_in numeric, height_in numeric,
+        dest_postal text, dest_country text, code text, description text, gross numeric, discount numeric, net numeric,
+        currency text, stated_total numeric, fingerprint text, occurrence integer, postal_norm text,
+        reference_norms text[])
+), invoices as (
+    insert into carrier_invoices as v (carrier, account, invoice_number, invoice_date, currency, stated_total)
+    select distinct on (carrier, account, invoice_number) carrier, account, invoice_number, invoice_date, currency, stated_total
+    from input order by carrier, account, invoice_number, row_number
+    on conflict (tenant_id, carrier, account, invoice_number) do update set
+        stated_total = coalesce(v.stated_total, excluded.stated_total)
+    returning v.id, v.carrier, v.account, v.invoice_number
+), refs as (
+    select carrier, tracking, array_agg(distinct reference) as reference_norms
+    from input, unnest(reference_norms) as reference group by carrier, tracking
+), moved as (
+    insert into shipments as s (carrier, tracking_norm, account, service, ship_date, delivered_on, zone,
+        actual_weight_lb, dest_postal, postal_norm, dest_country, reference_norms)
+    select distinct on (i.carrier, i.tracking) i.carrier, i.tracking, i.account, i.service, i.ship_date, i.delivered_on,
+        i.zone, i.actual_weight_lb, i.dest_postal, i.postal_norm, i.dest_country, coalesce(r.reference_norms, '{}')
+    from input i left join refs r using (carrier, tracking)
+    where i.tracking is not null order by i.carrier, i.tracking, i.row_number
+    on conflict (tenant_id, carrier, tracking_norm) do update set (ship_date, delivered_on, dest_postal, postal_norm,
+        reference_norms) = (coalesce(s.ship_date, excluded.ship_date), coalesce(s.delivered_on, excluded.delivered_on),
+        coalesce(s.dest_postal, excluded.dest_postal), coalesce(s.postal_norm, excluded.postal_norm),
+        array(select distinct x from unnest(s.reference_norms || excluded.reference_norms) x order by x))
+    returning s.id, s.carrier, s.tracking_norm
+), billed as (
+    insert into shipment_charges (invoice_id, shipment_id, fingerprint, occurrence, row_number, service, ship_date,
+        delivered_on, zone, actual_weight_lb, billed_weight_lb, length_in, width_in, height_in, dest_postal, code,
+        description, gross, discount, net, currency, job_id)
+    select v.id, s.id, i.fingerprint, i.occurrence, i.row_number, i.service, i.ship_date, i.delivered_on, i.zone,
+        i.actual_weight_lb, i.billed_weight_lb, i.length_in, i.width_in, i.height_in, i.dest_postal, i.code,
+        i.description, i.gross, i.discount, i.net, i.currency, $1
+    from input i join invoices v using (carrier, account, invoice_number)
+    left join moved s on s.carrier = i.carrier and s.tracking_norm = i.tracking
+    on conflict (tenant_id, invoice_id, fingerprint, occurrence) do nothing
+    returning id
+)
+select (select count(*) from billed) as charges,
+    (select coalesce(array_agg(id), '{}') from invoices) as invoices,
+    (select coalesce(array_agg(id), '{}') from moved) as shipments";
+
+/// An invoice whose charges are not what the carrier says they come to.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Mismatch {
+    /// The invoice.
+    pub invoice_number: String,
+    /// What the carrier says.
+    pub stated_total: Decimal,
+    /// What its charges come to.
+    pub total: Decimal,
+}
+
+/// Compares invoices with their charges.
+///
+/// # Errors
+/// When the database says no.
+pub async fn mismatches(tx: &mut TenantTx, invoices: &[Uuid]) -> sqlx::Result<Vec<Mismatch>> {
+    sqlx::query_as(
+        "select v.invoice_number, v.stated_total, sum(c.net) as total
+         from carrier_invoices v join shipment_charges c on c.tenant_id = v.tenant_id and c.invoice_id = v.id
+         where v.id = any ($1) and v.stated_total is not null
+         group by v.tenant_id, v.id having sum(c.net) <> v.stated_total order by v.invoice_number",
+    )
+    .bind(invoices)
+    .fetch_all(&mut *tx)
+    .await
+}

@@ -1,0 +1,70 @@
+//! A catalog file in, products and their versions out. The rows of `wayfair_upload` are of this lane too.
+
+use rls_runtime::TenantTx;
+
+use crate::catalog::ingest;
+use crate::catalog::row::{self, COLUMNS, ProductRow};
+use crate::orders;
+use crate::table::{Fields, FileError, Header, Limits, Parsed, Table, Tally, Unique};
+use crate::workers::outcome::{Job, LaneError, Outcome, keep_row_errors};
+
+/// Rows that go to the database at once.
+const BATCH: usize = 2_000;
+
+const UNIQUE: Unique<ProductRow> =
+    Unique { column: "sku", code: "SKU_DUPLICATE_IN_FILE", key: |row| (row.sku_norm.clone(), row.row_number) };
+
+/// Takes a file in.
+///
+/// # Errors
+/// When the file is refused, or the database says no.
+pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
+    let table = Table::open(file, &Limits::default())?;
+    let header = header(&table)?;
+    let tally = Tally::of(products(&table, &header), Some(UNIQUE))?;
+    let mut outcome = Outcome::of(&tally);
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut rows = products(&table, &header);
+    let mut rematched = 0;
+    loop {
+        let next = rows.next().transpose()?;
+        let at_end = next.is_none();
+        let items = next.into_iter().flat_map(|row| row.items);
+        batch.extend(items.filter(|item| tally.is_last(&item.sku_norm, item.row_number)));
+        if batch.len() >= BATCH || (at_end && !batch.is_empty()) {
+            let stored = ingest::store(tx, job, &batch).await?;
+            let (created, updated) =
+                (u64::try_from(stored.created).unwrap_or(0), u64::try_from(stored.updated).unwrap_or(0));
+            outcome.rows_imported += created;
+            outcome.rows_updated += updated;
+            outcome.rows_unchanged += batch.len() as u64 - created - updated;
+            rematched += orders::ingest::match_products(tx, &stored.changed).await?;
+            batch.clear();
+        }
+        if at_end {
+            break;
+        }
+    }
+    outcome.output("encodingGuessed", table.encoding_guessed);
+    outcome.output("orderLinesMatched", rematched);
+    keep_row_errors(tx, job, &tally.errors).await?;
+    Ok(outcome)
+}
+
+fn header(table: &Table) -> Result<Header, FileError> {
+    let first = table.rows().next().ok_or_else(|| FileError::new("FILE_EMPTY", "the file has no row"))??;
+    Header::find(&first, COLUMNS)
+}
+
+fn products<'t>(
+    table: &'t Table,
+    header: &'t Header,
+) -> impl Iterator<Item = Result<Parsed<ProductRow>, FileError>> + 't {
+    table.rows().skip(1).map(|row| {
+        row.map(|row| {
+            let mut fields = Fields::new(header, &row);
+            let items = row::product(&mut fields).into_iter().collect();
+            Parsed { items, errors: fields.into_errors() }
+        })
+    })
+}

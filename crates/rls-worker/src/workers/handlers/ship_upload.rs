@@ -1,0 +1,136 @@
+//! A carrier's file in, charges, links and findings out; or an agreement in, its new version out.
+
+use rls_runtime::TenantTx;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::notifications::events::{Event, raise};
+use crate::orders::linking;
+use crate::ship::auditing::{Audited, Book, audit_shipments};
+use crate::ship::carrier_agreement_import;
+use crate::ship::ingest::{self, Occurrences};
+use crate::ship::layout::Layout;
+use crate::table::{Header, Limits, Refusal, RowError, Severity, Table, Tally};
+use crate::workers::outcome::{Job, LaneError, Outcome, keep_row_errors};
+
+/// Rows that go to the database at once.
+const BATCH: usize = 2_000;
+
+/// Takes a file in.
+///
+/// # Errors
+/// When the file is refused, or the database says no.
+pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
+    let table = Table::open(file, &Limits::default())?;
+    match Layout::of(&table)? {
+        Layout::Agreement(header) => agreement(tx, job, &table, &header).await,
+        layout => charges(tx, job, &table, &layout).await,
+    }
+}
+
+async fn agreement(tx: &mut TenantTx, job: &Job, table: &Table, header: &Header) -> Result<Outcome, LaneError> {
+    let agreements =
+        carrier_agreement_import::read(table, header).map_err(|(error, row_errors)| Refusal { error, row_errors })?;
+    let mut outcome = Outcome::default();
+    for agreement in &agreements {
+        carrier_agreement_import::store(tx, job, agreement).await?;
+        outcome.rows_total += agreement.terms.len() as u64;
+        outcome.rows_imported += agreement.terms.len() as u64;
+    }
+    outcome.output("agreements", agreements.len());
+    keep_row_errors(tx, job, &[]).await?;
+    Ok(outcome)
+}
+
+/// What the batches of a file touched.
+#[derive(Default)]
+struct Touched {
+    invoices: Vec<Uuid>,
+    shipments: Vec<Uuid>,
+    charges: u64,
+    known: u64,
+}
+
+async fn charges(tx: &mut TenantTx, job: &Job, table: &Table, layout: &Layout) -> Result<Outcome, LaneError> {
+    let mut tally = Tally::of(layout.rows(table), None)?;
+    let touched = store(tx, job, table, layout).await?;
+    for mismatch in ingest::mismatches(tx, &touched.invoices).await? {
+        tally.note(RowError::new(
+            0,
+            "invoice_total",
+            "INVOICE_TOTAL_MISMATCH",
+            Severity::Warn,
+            &mismatch.invoice_number,
+        ));
+        let event = Event {
+            key: format!("evt:exc:INVOICE_TOTAL_MISMATCH:{}", mismatch.invoice_number),
+            kind: "ship.exception",
+            payload: json!({"kind": "INVOICE_TOTAL_MISMATCH", "invoice": mismatch.invoice_number,
+                "stated": mismatch.stated_total, "total": mismatch.total}),
+        };
+        raise(tx, job, &[event]).await?;
+    }
+    let links = linking::relink(tx, &touched.shipments, job.today).await?;
+    let book = Book::load(tx).await?;
+    let audited = audit_shipments(tx, job, &touched.shipments, &book).await?;
+    raise(tx, job, &events(job, &touched, &links, &audited)).await?;
+
+    let mut outcome = Outcome::of(&tally);
+    (outcome.rows_imported, outcome.rows_unchanged) = (touched.charges, touched.known);
+    outcome.output("invoices", touched.invoices.len());
+    outcome.output("shipments", touched.shipments.len());
+    outcome.output("charges", touched.charges);
+    outcome.output("linksMade", links.linked.len());
+    outcome.output("linksAmbiguous", links.ambiguous);
+    outcome.output("findingsCreated", audited.created);
+    outcome.output("findings", &audited.by_kind);
+    outcome.output("overcharge", &audited.overcharge);
+    keep_row_errors(tx, job, &tally.errors).await?;
+    Ok(outcome)
+}
+
+async fn store(tx: &mut TenantTx, job: &Job, table: &Table, layout: &Layout) -> Result<Touched, LaneError> {
+    let mut touched = Touched::default();
+    let mut seen = Occurrences::default();
+    let mut rows = layout.rows(table);
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let next = rows.next().transpose()?;
+        let at_end = next.is_none();
+        batch.extend(next.into_iter().flat_map(|row| row.items));
+        if batch.len() >= BATCH || (at_end && !batch.is_empty()) {
+            let stored = ingest::store(tx, job, &batch, &mut seen).await?;
+            let charges = u64::try_from(stored.charges).unwrap_or(0);
+            touched.charges += charges;
+            touched.known += batch.len() as u64 - charges;
+            touched.invoices.extend(stored.invoices);
+            touched.shipments.extend(stored.shipments);
+            batch.clear();
+        }
+        if at_end {
+            break;
+        }
+    }
+    touched.invoices.sort();
+    touched.invoices.dedup();
+    touched.shipments.sort();
+    touched.shipments.dedup();
+    Ok(touched)
+}
+
+fn events(job: &Job, touched: &Touched, links: &linking::Linked, audited: &Audited) -> Vec<Event> {
+    let findings: usize = audited.by_kind.values().map(|(count, _)| count).sum();
+    let mut events = vec![Event {
+        key: format!("evt:recon:{}", job.id),
+        kind: "ship.recon.completed",
+        payload: json!({"invoices": touched.invoices.len(), "findings": findings, "overcharge_cad": audited.overcharge.get("CAD").copied().unwrap_or_default()}),
+    }];
+    if links.ambiguous * 20 > touched.shipments.len() {
+        events.push(Event {
+            key: format!("evt:exc:LINK_AMBIGUOUS:{}", job.id),
+            kind: "ship.exception",
+            payload: json!({"kind": "LINK_AMBIGUOUS", "shipments": links.ambiguous}),
+        });
+    }
+    events
+}

@@ -1,0 +1,152 @@
+//! What happens twice, what is bad, and what comes later.
+
+use rls_runtime::testing::TENANT_A;
+use rls_worker::workers::outcome::LaneError;
+use serde_json::json;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn the_same_files_again_change_nothing() {
+    let db = database().await;
+    let pool = db.pool().await;
+    everything(&pool, TENANT_A).await;
+    let catalog = done(&pool, TENANT_A, "catalog_upload", CATALOG).await;
+    assert_eq!((catalog.rows_imported, catalog.rows_updated, catalog.rows_unchanged), (0, 0, 5));
+    let orders = done(&pool, TENANT_A, "order_upload", ORDERS).await;
+    assert_eq!((orders.rows_imported, orders.rows_updated, orders.rows_unchanged), (0, 0, 4));
+    let ship = done(&pool, TENANT_A, "ship_upload", SHIP).await;
+    assert_eq!((ship.rows_imported, ship.rows_unchanged), (0, 5));
+    assert_eq!(ship.outputs["findingsCreated"], 0);
+    let changed_only = SCREEN.replace("always", "changed_only");
+    assert_eq!(done(&pool, TENANT_A, "sima_validation", &changed_only).await.rows_total, 0);
+    let counts = select(
+        &pool,
+        TENANT_A,
+        "select (select count(*) from ship_findings) as findings, (select count(*) from sima_results) as results,
+             (select count(*) from notification_events where type = 'trade.order.caught') as caught",
+    )
+    .await;
+    assert_eq!(counts, json!([{"findings": 4, "results": 5, "caught": 1}]));
+}
+
+#[tokio::test]
+async fn a_changed_product_gets_a_version_a_new_verdict_and_clears_its_order() {
+    let db = database().await;
+    let pool = db.pool().await;
+    everything(&pool, TENANT_A).await;
+    let fabric =
+        "sku,title,attributes\nrec-lth-01,Fabric sofa,\"{\"\"motion\"\":false,\"\"covering\"\":\"\"fabric\"\"}\"\n";
+    let catalog = done(&pool, TENANT_A, "catalog_upload", fabric).await;
+    assert_eq!((catalog.rows_updated, catalog.rows_imported), (1, 0));
+    let kept = select(
+        &pool,
+        TENANT_A,
+        "select p.version, p.hs_code, v.changed_fields from catalog_products p
+         join catalog_product_versions v on v.product_id = p.id and v.version = p.version where p.sku_norm = 'RECLTH01'",
+    )
+    .await;
+    assert_eq!(kept, json!([{"version": 2, "hs_code": "9401611010", "changed_fields": ["title", "attributes"]}]));
+
+    let screened = done(&pool, TENANT_A, "sima_validation", &SCREEN.replace("always", "changed_only")).await;
+    assert_eq!((screened.rows_total, &screened.outputs["flips"]), (1, &json!(1)));
+    let states = select(&pool, TENANT_A, "select state from trade_caught_orders").await;
+    assert_eq!(states, json!([{"state": "CLEARED"}]));
+    let events =
+        select(&pool, TENANT_A, "select payload from notification_events where type = 'trade.verdict.changed'").await;
+    assert_eq!(events[0]["payload"]["is"], "NOT_SUBJECT");
+}
+
+#[tokio::test]
+async fn an_order_that_is_shipped_while_caught_is_missed() {
+    let db = database().await;
+    let pool = db.pool().await;
+    everything(&pool, TENANT_A).await;
+    let shipped = ORDERS.replace(",OPEN", ",SHIPPED");
+    done(&pool, TENANT_A, "order_upload", &shipped).await;
+    assert_eq!(select(&pool, TENANT_A, "select state from trade_caught_orders").await, json!([{"state": "MISSED"}]));
+    let back = done(&pool, TENANT_A, "order_upload", ORDERS).await;
+    assert_eq!(back.errors_by_code.get("STATUS_REGRESSION"), Some(&2));
+    let open = select(&pool, TENANT_A, "select count(*) from order_lines where status = 'OPEN'").await;
+    assert_eq!(open, json!([{"count": 0}]));
+}
+
+#[tokio::test]
+async fn what_somebody_decided_is_kept() {
+    let db = database().await;
+    let pool = db.pool().await;
+    everything(&pool, TENANT_A).await;
+    let decisions = [
+        "insert into sima_reviews (sku_norm, product_version, ruleset_hash, decision, decided_by, note)
+         select sku_norm, product_version, ruleset_hash, 'NOT_SUBJECT', 'u1', 'seen' from sima_results where sku = 'REC-LTH-01'",
+        "update order_shipment_links set state = 'REJECTED'",
+        "update ship_findings set state = 'DISMISSED' where kind = 'RES_MISAPPLIED'",
+    ];
+    for sql in decisions {
+        db.execute_as_tenant(TENANT_A, sql).await.unwrap();
+    }
+    done(&pool, TENANT_A, "sima_validation", SCREEN).await;
+    done(&pool, TENANT_A, "ship_upload", SHIP).await;
+    assert_eq!(select(&pool, TENANT_A, "select state from trade_caught_orders").await, json!([{"state": "CLEARED"}]));
+    let links = select(&pool, TENANT_A, "select distinct state from order_shipment_links").await;
+    assert_eq!(links, json!([{"state": "REJECTED"}]));
+    let dismissed = select(&pool, TENANT_A, "select state from ship_findings where kind = 'RES_MISAPPLIED'").await;
+    assert_eq!(dismissed, json!([{"state": "DISMISSED"}]));
+}
+
+#[tokio::test]
+async fn a_file_that_is_refused_writes_nothing() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let bad_rows: String = (0..20).map(|at| format!("P{at},,\n")).collect();
+    let file = format!("sku,title,unit_cost\nGOOD,Good,1\n{bad_rows}");
+    let Err(LaneError::Refused(refusal)) = run(&pool, TENANT_A, "catalog_upload", &file).await else { panic!("taken") };
+    assert_eq!((refusal.error.code.as_str(), refusal.row_errors.len()), ("TOO_MANY_ROW_ERRORS", 20));
+    assert_eq!(refusal.row_errors[0].row_number, 3);
+    assert_eq!(select(&pool, TENANT_A, "select from catalog_products").await, json!([]));
+
+    for (lane, input, code) in [
+        ("catalog_upload", "sku\na\n", "HEADER_MISSING:title"),
+        ("catalog_upload", "sku,title,SKU\na,b,c\n", "HEADER_DUPLICATE:sku"),
+        ("order_upload", "%PDF-1.4", "FORMAT_UNSUPPORTED"),
+        ("ship_upload", "a,b\n1,2\n", "MAPPING_REQUIRED"),
+        (
+            "ship_upload",
+            "record_type,carrier,account,effective_from,effective_to,currency\nFUEL,UPS,1,2026-01-01,2026-01-07,CAD\n",
+            "AGREEMENT_REJECTED",
+        ),
+        ("sima_validation", r#"{"screeningAuthority":"US"}"#, "AUTHORITY_UNSUPPORTED"),
+        ("sima_validation", r#"{"screeningAuthority":"CA","runPolicy":"often"}"#, "PAYLOAD_INVALID"),
+        ("sima_validation", "[", "PAYLOAD_INVALID"),
+    ] {
+        let Err(LaneError::Refused(refusal)) = run(&pool, TENANT_A, lane, input).await else { panic!("{code}: taken") };
+        assert_eq!(refusal.error.code, code);
+    }
+}
+
+#[tokio::test]
+async fn a_new_agreement_closes_the_one_before() {
+    let db = database().await;
+    let pool = db.pool().await;
+    everything(&pool, TENANT_A).await;
+    let next = AGREEMENT.replace("2026-01-01", "2026-02-12").replace("2026-02-09,2026-02-15", "2026-02-12,2026-02-15");
+    done(&pool, TENANT_A, "ship_upload", &next.replace(",28.10,", ",20.00,").replace(",22.40,", ",18.00,")).await;
+    let versions =
+        select(&pool, TENANT_A, "select version, effective_from, effective_to from carrier_agreements order by 1")
+            .await;
+    assert_eq!(
+        versions,
+        json!([
+            {"version": 1, "effective_from": "2026-01-01", "effective_to": "2026-02-11"},
+            {"version": 2, "effective_from": "2026-02-12", "effective_to": "2026-12-31"},
+        ])
+    );
+    done(&pool, TENANT_A, "ship_upload", SHIP).await;
+    let dim = select(
+        &pool,
+        TENANT_A,
+        "select expected::numeric(18, 2)::text from ship_findings where kind = 'DIM_WEIGHT_ERROR'",
+    )
+    .await;
+    assert_eq!(dim, json!([{"expected": "11.16"}]), "18.00 less 38 %, for what was shipped on the first day");
+}
