@@ -65,6 +65,7 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
         with_tests: options.tests == Tests::In,
         policy_settings: schema.tenant_settings.keys().cloned().collect(),
         stored_settings: schema.stored_settings(),
+        definers: schema.definers(),
         includes,
     };
     // Paths lead from entry points, which may lie in files that name nothing of the rules.

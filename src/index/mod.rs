@@ -5,6 +5,7 @@ mod paths;
 mod types;
 
 use std::cell::RefCell;
+use std::sync::LazyLock;
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -126,6 +127,9 @@ pub enum OwnerInfo {
     Macro,
 }
 
+/// What is known of files that are not the project's own.
+static NO_FACTS: LazyLock<FileFacts> = LazyLock::new(FileFacts::default);
+
 impl<'a> Index<'a> {
     /// Builds the index.
     #[must_use]
@@ -158,12 +162,17 @@ impl<'a> Index<'a> {
         let book = &index.book;
         let packs = |at: usize| if is_read(at) { book.packs_in(&files[at].text) } else { 0 };
         index.file_packs = (0..files.len()).into_par_iter().map(packs).collect();
-        for (file, facts) in (0..).zip(facts) {
+        let nothing: &'static FileFacts = &NO_FACTS;
+        let written = |(file, facts): (&SourceFile, &'a FileFacts)| {
+            if rules.is_generated(&file.text) { nothing } else { facts }
+        };
+        let facts: Vec<&FileFacts> = files.iter().zip(facts).map(written).collect();
+        for (file, facts) in (0..).zip(&facts) {
             index.add_modules(file, facts);
             index.add_definitions(file, facts);
         }
         index.link_globs();
-        for (file, facts) in (0..).zip(facts) {
+        for (file, facts) in (0..).zip(&facts) {
             index.add_impls(file, facts);
         }
         index

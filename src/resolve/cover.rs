@@ -9,9 +9,34 @@ use crate::sql::{SettingScope, SqlFacts};
 impl<'a> Reader<'_, 'a> {
     /// What covers a statement on this handle, here.
     pub(super) fn cover(&mut self, handle: &Val<'a>, facts: Option<&SqlFacts>) -> (Cover, Option<Node>) {
-        if facts.is_some_and(|facts| is_harmless(facts) || self.is_plain_setting(facts)) {
-            return (Cover::Exempt("touches no table and sets no tenant".into()), None);
+        let Some(facts) = facts else { return self.cover_of(handle) };
+        let is_about_the_session = matches!(facts.operation, Some("listen" | "notify" | "transaction" | "set"));
+        let needs_no_scope = is_harmless(facts) || self.is_plain_setting(facts);
+        let exempt = (Cover::Exempt("touches no table and sets no tenant".into()), None);
+        if needs_no_scope && (is_about_the_session || !facts.settings.is_empty()) {
+            return exempt;
         }
+        match self.cover_of(handle) {
+            covered @ (Cover::Scoped(_) | Cover::Bypass(_), _) => covered,
+            _ if needs_no_scope => exempt,
+            open => match self.definer(facts) {
+                Some(function) => (Cover::Bypass(format!("`{function}` runs as its owner")), None),
+                None => open,
+            },
+        }
+    }
+
+    /// The function of the schema that a statement only calls, if that one is `SECURITY DEFINER`.
+    fn definer<'f>(&self, facts: &'f SqlFacts) -> Option<&'f str> {
+        let definers = &self.all.options.definers;
+        let only_calls =
+            facts.tables.is_empty() && facts.complete && matches!(facts.operation, Some("select" | "call"));
+        let mut own = facts.calls.iter().filter(|name| !is_built_in(name));
+        let first = own.next().filter(|name| only_calls && definers.contains(*name))?;
+        own.all(|name| definers.contains(name)).then_some(first.as_str())
+    }
+
+    fn cover_of(&mut self, handle: &Val<'a>) -> (Cover, Option<Node>) {
         let Some(id) = self.as_handle(handle) else {
             return match handle {
                 Val::Opaque(Bind::Param(at)) => (Cover::Caller, Some(Node::Param(self.f.id, *at))),

@@ -126,6 +126,7 @@ impl<'a> Reader<'_, 'a> {
         let mut value = Val::Unknown;
         for (at, stmt) in block.stmts.iter().enumerate() {
             let is_last = at + 1 == block.stmts.len();
+            let first_new = self.f.handles.len();
             match stmt {
                 Stmt::Let { pat, ty, init, otherwise } => self.read_let(pat, ty, init.as_ref(), otherwise.as_ref()),
                 Stmt::Semi(expr) => drop(self.eval(expr)),
@@ -136,6 +137,7 @@ impl<'a> Reader<'_, 'a> {
                     }
                 }
             }
+            self.f.drop_temporaries(first_new, &value);
         }
         self.f.leave(variables, &value);
         value

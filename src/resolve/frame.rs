@@ -236,10 +236,25 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// The end of a statement: guards that it opened and nobody holds are dropped.
+    pub fn drop_temporaries(&mut self, first_new: HandleId, value: &Val<'a>) {
+        for id in first_new..self.handles.len() {
+            let holds = |value: &Val<'a>| self.handles_in(value).contains(&id);
+            let is_temporary = self.handles[id].is_open_guard
+                && !holds(value)
+                && !self.env.iter().any(|(_, value)| holds(value))
+                && !self.returns.iter().any(holds);
+            if is_temporary {
+                self.handles[id].is_open_guard = false;
+            }
+        }
+    }
+
     /// The handles that a value is or holds.
     pub fn handles_in(&self, value: &Val<'a>) -> Vec<HandleId> {
         match value {
             Val::Handle(id) => vec![*id],
+            Val::Tuple(parts) => parts.iter().flat_map(|part| self.handles_in(part)).collect(),
             Val::Obj(id) => self.objs[*id]
                 .fields
                 .values()

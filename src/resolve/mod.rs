@@ -46,6 +46,8 @@ pub struct Options {
     pub policy_settings: Vec<String>,
     /// What functions of the schema set, by their name in lower case.
     pub stored_settings: BTreeMap<String, Vec<SettingChange>>,
+    /// Functions of the schema that run as their owner, by their name in lower case.
+    pub definers: BTreeSet<String>,
     /// Texts of `include_str!` and `query_file!`, by path relative to the root.
     pub includes: BTreeMap<String, String>,
 }

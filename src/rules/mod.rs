@@ -176,6 +176,9 @@ pub struct Pack {
     /// Crate names whose paths belong to this pack; the prefilter looks for them.
     #[serde(default)]
     pub crates: Vec<String>,
+    /// What the first line of a file says that the library's generator wrote: such files are the library, not the project.
+    #[serde(default)]
+    pub generated: Vec<String>,
     /// The pack whose handles and queries it shares: `diesel-async` extends `diesel`.
     pub extends: Option<String>,
     /// Types that carry a connection.
@@ -193,6 +196,15 @@ pub struct Pack {
     /// Methods that end a transaction.
     #[serde(default, rename = "close")]
     pub closes: Vec<CloseCall>,
+}
+
+impl Rules {
+    /// Whether a library's generator wrote the file.
+    #[must_use]
+    pub fn is_generated(&self, text: &str) -> bool {
+        let first = text.lines().next().unwrap_or_default();
+        self.packs.iter().flat_map(|pack| &pack.generated).any(|mark| first.contains(mark.as_str()))
+    }
 }
 
 /// What a handle is.

@@ -14,7 +14,7 @@ mod table;
 mod tenancy;
 mod use_of;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use replay::{Migration, Origin, replay};
 pub use tenancy::{Tenancy, TenantColumns, exemption};
@@ -66,8 +66,16 @@ impl Schema {
     /// What functions set when they are called, by their name in lower case, whatever their schema.
     #[must_use]
     pub fn stored_settings(&self) -> BTreeMap<String, Vec<SettingChange>> {
-        let sets = self.functions.iter().filter(|(_, function)| !function.settings.is_empty());
+        // A function that reads rows too sets what it needs itself.
+        let sets = self.functions.iter().filter(|(_, of)| !of.settings.is_empty() && of.touches.is_empty());
         sets.map(|(name, function)| (name.name.to_lowercase(), function.settings.clone())).collect()
+    }
+
+    /// Functions that run as their owner, by their name in lower case, whatever their schema.
+    #[must_use]
+    pub fn definers(&self) -> BTreeSet<String> {
+        let definers = self.functions.iter().filter(|(_, function)| function.security_definer);
+        definers.map(|(name, _)| name.name.to_lowercase()).collect()
     }
 
     /// Whether no migration was read.
