@@ -4,4 +4,5 @@ mod doorbell;
 mod enqueue;
 mod harness;
 mod lifecycle;
+mod model;
 mod worker;
