@@ -50,7 +50,7 @@ WITH clock AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE rls_jobs j
-SET state = 'executing', token = j.token + 1, attempt = j.attempt + 1, worker = $5, claimed_at = clock.now,
+SET state = 'executing', token = gen_random_uuid(), attempt = j.attempt + 1, worker = $5, claimed_at = clock.now,
     due_at = clock.now + $6 * interval '1 microsecond'
 FROM picked, clock
 WHERE j.tenant_id = $1 AND j.id = picked.id
@@ -63,7 +63,7 @@ const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(1919709043, rls_doorbe
 const HEARTBEAT: &str = "
 WITH mine AS MATERIALIZED (
     SELECT j.id FROM rls_jobs j
-    JOIN unnest($2::uuid[], $3::int8[]) AS lease (id, token) ON lease.id = j.id AND lease.token = j.token
+    JOIN unnest($2::uuid[], $3::uuid[]) AS lease (id, token) ON lease.id = j.id AND lease.token = j.token
     WHERE j.tenant_id = $1 AND j.state = 'executing'
     ORDER BY j.id
     FOR UPDATE OF j
@@ -86,7 +86,7 @@ WITH clock AS MATERIALIZED (
                 WHEN j.cancel_requested THEN 'cancelled'
                 WHEN s.verb = 'retryable' AND j.attempt >= j.max_attempts THEN 'discarded'
                 ELSE s.verb END AS state
-    FROM clock, unnest($3::uuid[], $4::int8[], $5::text[], $6::int8[], $7::text[], $8::text[])
+    FROM clock, unnest($3::uuid[], $4::uuid[], $5::text[], $6::int8[], $7::text[], $8::text[])
         WITH ORDINALITY AS s (id, token, verb, pause, result, error, ordinality)
     JOIN rls_jobs j ON j.id = s.id AND j.token = s.token
     WHERE j.tenant_id = $1 AND j.state = 'executing'

@@ -229,7 +229,7 @@ impl Enqueued {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lease {
     pub(crate) job: JobId,
-    pub(crate) token: i64,
+    pub(crate) token: Uuid,
 }
 
 impl Lease {

@@ -19,8 +19,8 @@ create table if not exists rls_jobs (
     due_at timestamptz,
     attempt integer not null default 0,
     max_attempts integer not null check (max_attempts > 0),
-    -- Grows with each claim and never shrinks: who holds an older one has lost the job.
-    token bigint not null default 0,
+    -- New and random with each claim, so that it is not given out twice even when a crash has undone the claim: who holds another one has lost the job.
+    token uuid,
     worker text,
     unique_key text,
     tags text[] not null default '{}',

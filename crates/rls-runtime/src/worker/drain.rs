@@ -67,7 +67,7 @@ pub async fn run_job<J: super::Job>(
     use super::context::{Attempt, Context};
     use crate::queue::{Lease, Queue};
 
-    let lease = Lease { job: JobId::fresh(), token: 0 };
+    let lease = Lease { job: JobId::fresh(), token: uuid::Uuid::nil() };
     // The sender is kept until the job has ended: it is how one would ask it to stop.
     let (_asks_nothing, stop) = tokio::sync::watch::channel(None);
     let attempt = Attempt { tenant, lease, number: 1, of: 1 };

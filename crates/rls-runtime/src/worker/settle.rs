@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::error::sqlstate;
 use crate::queue::{Lease, Settled, Settlement};
 use crate::scope::with_tenant;
 use crate::tenant::TenantId;
@@ -44,6 +45,11 @@ where
     }
 }
 
+/// A value or a limit is wrong, and will be the next time; everything else may pass.
+fn is_about_the_content(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
+}
+
 impl<S: Clone + Send + Sync + 'static> Shared<S> {
     /// Until it is written, or the leases are lost.
     async fn settle(&self, tenant: TenantId, mut ended: Vec<Ended>) {
@@ -54,7 +60,7 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
             }
             match self.write(tenant, &ended).await {
                 Ok(()) => return,
-                Err(error) if error.as_database_error().is_some() => break,
+                Err(error) if is_about_the_content(&error) => break,
                 Err(error) => {
                     tracing::warn!(%error, %tenant, "jobs cannot be settled yet");
                     tokio::time::sleep(PAUSE).await;
@@ -69,8 +75,9 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
 
     async fn settle_alone(&self, tenant: TenantId, mut ended: Ended) {
         let Err(refused) = self.write(tenant, std::slice::from_ref(&ended)).await else { return };
-        let error = format!("its end could not be written: {refused}");
-        ended.settlement = Settlement::Discard { error };
+        if is_about_the_content(&refused) {
+            ended.settlement = Settlement::Discard { error: format!("its end could not be written: {refused}") };
+        }
         if let Err(error) = self.write(tenant, std::slice::from_ref(&ended)).await {
             tracing::error!(%error, %tenant, job = %ended.lease.job(), "job cannot be settled, its lease will run out");
         }

@@ -207,7 +207,7 @@ async fn a_handler_whose_lease_is_lost_is_dropped_and_settles_nothing() {
     let mut running = start(worker.heartbeat(Duration::from_millis(20)), log);
     running.wait_for("started", 1).await;
     // As another worker's claim would.
-    let stolen = "UPDATE rls_jobs SET token = token + 1, due_at = due_at + interval '1 hour'";
+    let stolen = "UPDATE rls_jobs SET token = gen_random_uuid(), due_at = due_at + interval '1 hour'";
     with_tenant(&site.pool, TENANT_A, async |mut tx| sqlx::raw_sql(stolen).execute(&mut *tx).await)
         .await
         .expect("steals");

@@ -1,0 +1,248 @@
+//! Workers are killed, connections are cut and the server crashes while jobs run: every job ends once, under its own tenant.
+//!
+//! A short run by itself; the long one is `RLS_CRASH_JOBS=50000 RLS_CRASH_TENANTS=200 RLS_CRASH_KILLS=200 cargo test --release -p rls-runtime --test crash`.
+//! The program runs itself again as the workers that it kills.
+
+use std::env;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rls_runtime::queue::{NewJob, Queue, Schema};
+use rls_runtime::testing::TestDb;
+use rls_runtime::worker::{Backoff, Context, Job, JobError, Lane, Outcome, Worker};
+use rls_runtime::{RlsPool, TenantId, with_tenant};
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+
+const WORKERS: usize = 3;
+/// Says to the program that it is a worker, and where its database is.
+const WORKER: &str = "RLS_CRASH_WORKER";
+/// So long a run may take before it is called stuck.
+const PATIENCE: Duration = Duration::from_secs(1800);
+
+const TABLES: &str = "
+CREATE TABLE begun (tenant_id uuid NOT NULL, job uuid NOT NULL, attempt int NOT NULL, meant_for uuid NOT NULL);
+CREATE TABLE done (tenant_id uuid NOT NULL, job uuid NOT NULL);
+ALTER TABLE begun ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE done ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON begun USING (tenant_id = (SELECT current_setting('app.tenant_id')::uuid));
+CREATE POLICY tenant ON done USING (tenant_id = (SELECT current_setting('app.tenant_id')::uuid))";
+
+#[derive(Serialize, Deserialize)]
+struct Work {
+    meant_for: String,
+    number: usize,
+}
+
+/// What is to become of a job, by its number.
+#[derive(Debug, PartialEq)]
+enum Fate {
+    /// Done and settled in one scope, so exactly once.
+    Once,
+    /// Done in one scope and settled later, so at least once.
+    AtLeastOnce,
+    FailsFirst,
+    Dies,
+}
+
+fn fate(number: usize) -> Fate {
+    match number % 10 {
+        0 => Fate::Dies,
+        1 | 2 => Fate::FailsFirst,
+        3 | 4 => Fate::AtLeastOnce,
+        _ => Fate::Once,
+    }
+}
+
+impl Job for Work {
+    type State = ();
+    const LANE: &'static str = "work";
+    const KIND: &'static str = "work";
+    const MAX_ATTEMPTS: u16 = 1000;
+
+    async fn run(self, cx: Context<()>) -> Result<Outcome, JobError> {
+        let (tenant, job, attempt) = (cx.tenant(), cx.job().as_uuid(), cx.attempt());
+        cx.with_tenant(async |mut tx| {
+            let begun = sqlx::query("INSERT INTO begun VALUES ($1, $2, $3, $4::uuid)");
+            begun.bind(tenant).bind(job).bind(attempt as i32).bind(&self.meant_for).execute(&mut *tx).await
+        })
+        .await?;
+        let done = "INSERT INTO done VALUES ($1, $2)";
+        match fate(self.number) {
+            Fate::Dies => Err(JobError::fail("as it was meant to")),
+            Fate::FailsFirst if attempt == 1 => Err(JobError::retry("the first time")),
+            Fate::FailsFirst | Fate::AtLeastOnce => {
+                cx.with_tenant(async |mut tx| sqlx::query(done).bind(tenant).bind(job).execute(&mut *tx).await).await?;
+                Ok(Outcome::Complete)
+            }
+            Fate::Once => {
+                cx.with_tenant(async |mut tx| {
+                    sqlx::query(done).bind(tenant).bind(job).execute(&mut *tx).await?;
+                    cx.complete(&mut tx, None).await
+                })
+                .await
+            }
+        }
+    }
+}
+
+fn from_environment(name: &str, otherwise: usize) -> usize {
+    env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+async fn work(url: &str) {
+    let pool = RlsPool::connect(url).await.expect("connects");
+    let moment = Duration::from_millis(50);
+    Worker::new(pool, ())
+        .register::<Work>()
+        .lane(Lane::new(Work::LANE).slots(8))
+        .poll(moment)
+        .lease(Duration::from_millis(1500))
+        .heartbeat(Duration::from_millis(200))
+        .backoff(Backoff::new(moment, moment))
+        .maintain_every(Duration::from_secs(2))
+        .run(std::future::pending())
+        .await;
+}
+
+/// A worker that does not outlive the test.
+struct Victim(Child);
+
+impl Victim {
+    fn start(url: &str) -> Victim {
+        let program = env::current_exe().expect("the program knows where it is");
+        let worker = Command::new(program).env(WORKER, url).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Victim(worker.expect("the worker starts"))
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        // On Unix this is SIGKILL.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+struct Run {
+    db: TestDb,
+    observer: PgPool,
+    tenants: Vec<TenantId>,
+    jobs: usize,
+}
+
+impl Run {
+    async fn prepare() -> Run {
+        let (jobs, tenants) = (from_environment("RLS_CRASH_JOBS", 600), from_environment("RLS_CRASH_TENANTS", 20));
+        let db = TestDb::new().await;
+        let owner = db.owner_pool().await.expect("connects");
+        Schema::new().role(db.runtime()).apply(&owner).await.expect("is valid");
+        db.execute(TABLES).await.expect("is valid");
+        // Otherwise a crash may undo a claim, and the same attempt is begun again.
+        let durable = format!("ALTER DATABASE {} SET synchronous_commit = on", db.name());
+        db.execute_as_superuser(&durable).await.expect("the superuser may");
+        let tenants: Vec<_> =
+            (1..=tenants).map(|tenant| TenantId::new(uuid::Uuid::from_u128(tenant as u128))).collect();
+        let (pool, queue) = (db.pool().await, Queue::new());
+        for (place, tenant) in tenants.iter().enumerate() {
+            let numbers = (place..jobs).step_by(tenants.len());
+            let new = |number| NewJob::of(&Work { meant_for: tenant.to_string(), number }).expect("it is JSON");
+            let new: Vec<_> = numbers.map(new).collect();
+            with_tenant(&pool, *tenant, async |mut tx| queue.enqueue_many(&mut tx, &new).await)
+                .await
+                .expect("enqueues");
+        }
+        pool.close().await;
+        let observer = PgPool::connect_with(db.superuser_options()).await.expect("connects");
+        Run { db, observer, tenants, jobs }
+    }
+
+    /// How many have ended, after a moment. The server may be away.
+    async fn ended(&self) -> Option<usize> {
+        let look = "SELECT count(*) FROM rls_jobs CROSS JOIN (SELECT pg_sleep(0.05)) moment WHERE due_at IS NULL";
+        let ended: i64 = sqlx::query_scalar(look).fetch_one(&self.observer).await.ok()?;
+        usize::try_from(ended).ok()
+    }
+
+    /// Kill something whenever a further part of the jobs has ended.
+    async fn let_it_run(&self) -> usize {
+        let kills = from_environment("RLS_CRASH_KILLS", 9);
+        let url = self.db.url(&self.db.runtime());
+        let mut workers: Vec<_> = (0..WORKERS).map(|_| Victim::start(&url)).collect();
+        let (started, mut killed) = (Instant::now(), 0);
+        loop {
+            assert!(started.elapsed() < PATIENCE, "stuck with {:?} of {} jobs ended", self.ended().await, self.jobs);
+            let Some(ended) = self.ended().await else { continue };
+            if ended == self.jobs {
+                return killed;
+            }
+            if killed < kills && ended * (kills + 1) >= self.jobs * (killed + 1) {
+                match killed % 3 {
+                    0 => self.cut_connections().await,
+                    1 if killed % 9 == 1 => self.crash_the_server().await,
+                    _ => workers[killed % WORKERS] = Victim::start(&url),
+                }
+                killed += 1;
+            }
+        }
+    }
+
+    /// Again, should the server be away.
+    async fn cut_connections(&self) {
+        let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = $1";
+        while sqlx::query(cut).bind(self.db.runtime()).execute(&self.observer).await.is_err() {}
+    }
+
+    /// When a backend dies like this the server ends all others and recovers.
+    async fn crash_the_server(&self) {
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&self.observer).await.expect("reads");
+        let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        assert!(killed.expect("kill runs").success());
+    }
+
+    async fn count(&self, what: &str) -> i64 {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {what}")))
+            .fetch_one(&self.observer)
+            .await
+            .expect("reads")
+    }
+
+    async fn check(&self) {
+        let with_fate = |wanted: Fate| (0..self.jobs).filter(|number| fate(*number) == wanted).count() as i64;
+        let die = with_fate(Fate::Dies);
+        assert_eq!(self.count("rls_jobs").await, self.jobs as i64, "no job is lost");
+        assert_eq!(self.count("rls_jobs WHERE state = 'discarded'").await, die);
+        assert_eq!(self.count("rls_jobs WHERE state = 'completed'").await, self.jobs as i64 - die);
+        let wrong = "begun WHERE tenant_id <> meant_for";
+        assert_eq!(self.count(wrong).await, 0, "none ran under a wrong tenant");
+        let strangers =
+            "begun b WHERE NOT EXISTS (SELECT FROM rls_jobs j WHERE (j.tenant_id, j.id) = (b.tenant_id, b.job))";
+        assert_eq!(self.count(strangers).await, 0);
+        let twice = "(SELECT FROM begun GROUP BY job, attempt HAVING count(*) > 1) t";
+        assert_eq!(self.count(twice).await, 0, "no two leases on one attempt");
+        let number = "(payload->>'number')::int % 10";
+        let once = format!("done d JOIN rls_jobs j ON j.id = d.job WHERE {number} >= 5");
+        assert_eq!(self.count(&once).await, with_fate(Fate::Once), "what is settled in its scope is done exactly once");
+        let at_least =
+            format!("rls_jobs j WHERE {number} BETWEEN 1 AND 4 AND NOT EXISTS (SELECT FROM done d WHERE d.job = j.id)");
+        assert_eq!(self.count(&at_least).await, 0, "what is settled later is done at least once");
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    if let Ok(url) = env::var(WORKER) {
+        return work(&url).await;
+    }
+    let run = Run::prepare().await;
+    let started = Instant::now();
+    let killed = run.let_it_run().await;
+    run.check().await;
+    let repeated = run.count("begun").await - run.jobs as i64;
+    println!(
+        "{} jobs of {} tenants ended in {:.1} s, through {killed} kills; {repeated} attempts were begun again",
+        run.jobs,
+        run.tenants.len(),
+        started.elapsed().as_secs_f64()
+    );
+}
