@@ -396,3 +396,67 @@ create table trade_caught_orders (
     unique (tenant_id, order_id, ruleset_hash),
     foreign key (tenant_id, order_id) references orders (tenant_id, id)
 );
+
+create table uploads (
+    tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
+    id uuid not null default gen_random_uuid(),
+    lane text not null,
+    effective_key text not null,
+    file_name text not null,
+    bytes bytea not null,
+    job_id uuid,
+    primary key (tenant_id, id),
+    unique (tenant_id, effective_key)
+);
+
+create table notification_preferences (
+    tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
+    user_id text not null,
+    template text not null,
+    channel text not null check (channel in ('EMAIL', 'IN_APP')),
+    address text,
+    enabled boolean not null default true,
+    primary key (tenant_id, user_id, template, channel),
+    check (channel <> 'EMAIL' or address is not null)
+);
+
+create table notification_deliveries (
+    tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
+    id uuid not null default gen_random_uuid(),
+    template text not null,
+    channel text not null,
+    recipient text not null,
+    address text,
+    dedupe_key text not null,
+    cooldown_key text,
+    status text not null check (status in ('QUEUED', 'SENT', 'SUPPRESSED', 'DEFERRED', 'FAILED')),
+    reason text,
+    subject text not null,
+    body_text text not null,
+    body_html text not null,
+    attempt integer not null default 0,
+    job_id uuid not null,
+    created_at timestamptz not null,
+    primary key (tenant_id, id),
+    unique (tenant_id, template, channel, recipient, dedupe_key)
+);
+create index notification_deliveries_cooldown on notification_deliveries (tenant_id, template, recipient, cooldown_key, created_at);
+create index notification_deliveries_job on notification_deliveries (tenant_id, job_id);
+
+create table notification_rate_buckets (
+    tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
+    bucket text not null,
+    recipient text not null,
+    bucket_start timestamptz not null,
+    count integer not null,
+    primary key (tenant_id, bucket, recipient, bucket_start)
+);
+
+create table notification_schedules (
+    tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
+    template text not null,
+    cadence text not null check (cadence in ('DAILY', 'WEEKLY')),
+    next_run_at timestamptz not null,
+    last_window_end timestamptz not null,
+    primary key (tenant_id, template)
+);

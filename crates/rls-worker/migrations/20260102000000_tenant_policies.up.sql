@@ -985,3 +985,238 @@ begin
   end if;
 end
 $rls$;
+drop policy if exists tenant_isolation_select on "uploads";
+create policy tenant_isolation_select on "uploads"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "uploads";
+create policy tenant_isolation_insert on "uploads"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "uploads";
+create policy tenant_isolation_update on "uploads"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "uploads";
+create policy tenant_isolation_delete on "uploads"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "uploads" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"uploads"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"uploads"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;
+drop policy if exists tenant_isolation_select on "notification_preferences";
+create policy tenant_isolation_select on "notification_preferences"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "notification_preferences";
+create policy tenant_isolation_insert on "notification_preferences"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "notification_preferences";
+create policy tenant_isolation_update on "notification_preferences"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "notification_preferences";
+create policy tenant_isolation_delete on "notification_preferences"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "notification_preferences" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"notification_preferences"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"notification_preferences"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;
+drop policy if exists tenant_isolation_select on "notification_deliveries";
+create policy tenant_isolation_select on "notification_deliveries"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "notification_deliveries";
+create policy tenant_isolation_insert on "notification_deliveries"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "notification_deliveries";
+create policy tenant_isolation_update on "notification_deliveries"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "notification_deliveries";
+create policy tenant_isolation_delete on "notification_deliveries"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "notification_deliveries" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"notification_deliveries"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"notification_deliveries"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;
+drop policy if exists tenant_isolation_select on "notification_rate_buckets";
+create policy tenant_isolation_select on "notification_rate_buckets"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "notification_rate_buckets";
+create policy tenant_isolation_insert on "notification_rate_buckets"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "notification_rate_buckets";
+create policy tenant_isolation_update on "notification_rate_buckets"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "notification_rate_buckets";
+create policy tenant_isolation_delete on "notification_rate_buckets"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "notification_rate_buckets" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"notification_rate_buckets"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"notification_rate_buckets"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;
+drop policy if exists tenant_isolation_select on "notification_schedules";
+create policy tenant_isolation_select on "notification_schedules"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "notification_schedules";
+create policy tenant_isolation_insert on "notification_schedules"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "notification_schedules";
+create policy tenant_isolation_update on "notification_schedules"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "notification_schedules";
+create policy tenant_isolation_delete on "notification_schedules"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "notification_schedules" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"notification_schedules"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"notification_schedules"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;

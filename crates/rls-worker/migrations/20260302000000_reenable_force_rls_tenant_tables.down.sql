@@ -1,4 +1,9 @@
 set local lock_timeout = '5s';
+alter table "notification_schedules" no force row level security;
+alter table "notification_rate_buckets" no force row level security;
+alter table "notification_deliveries" no force row level security;
+alter table "notification_preferences" no force row level security;
+alter table "uploads" no force row level security;
 alter table "trade_caught_orders" no force row level security;
 alter table "trade_detection_config" no force row level security;
 alter table "ship_finding_events" no force row level security;

@@ -20,3 +20,8 @@ alter table "ship_findings" force row level security;
 alter table "ship_finding_events" force row level security;
 alter table "trade_detection_config" force row level security;
 alter table "trade_caught_orders" force row level security;
+alter table "uploads" force row level security;
+alter table "notification_preferences" force row level security;
+alter table "notification_deliveries" force row level security;
+alter table "notification_rate_buckets" force row level security;
+alter table "notification_schedules" force row level security;

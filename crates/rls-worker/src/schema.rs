@@ -4,6 +4,7 @@
 
 use rls_runtime::migrate::Migration;
 use rls_runtime::policy::{TableName, TenantTable, quote_ident};
+use rls_runtime::queue::Schema;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sqlx::migrate::Migrator;
@@ -41,6 +42,11 @@ pub const TENANT_TABLES: &[&str] = &[
     "ship_finding_events",
     "trade_detection_config",
     "trade_caught_orders",
+    "uploads",
+    "notification_preferences",
+    "notification_deliveries",
+    "notification_rate_buckets",
+    "notification_schedules",
 ];
 
 /// Tables that all tenants read and the worker never writes.
@@ -69,6 +75,22 @@ pub fn policies_down() -> String {
 #[must_use]
 pub fn reenable_force() -> Migration {
     tenant_tables().fold(Migration::force_only(REENABLE_FORCE, "reenable_force_rls_tenant_tables"), Migration::table)
+}
+
+/// Makes everything: the tables as far as a version, or all of them; the queue; the rights of the worker's role; the seed.
+///
+/// # Errors
+/// When the connection is not the owner's, or the role does not exist.
+pub async fn set_up(owner: &mut PgConnection, role: &str, version: Option<i64>) -> anyhow::Result<()> {
+    match version {
+        Some(version) => MIGRATOR.run_to(version, &mut *owner).await?,
+        None => MIGRATOR.run(&mut *owner).await?,
+    }
+    let queue = format!("begin; {} commit;", Schema::new().role(role).up());
+    sqlx::raw_sql(AssertSqlSafe(queue)).execute(&mut *owner).await?;
+    grant(owner, role).await?;
+    seed(owner).await?;
+    Ok(())
 }
 
 /// Gives the worker's role what it needs and takes what it does not.

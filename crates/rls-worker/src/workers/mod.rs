@@ -1,4 +1,6 @@
 //! A job in, rows, findings and events out.
 
 pub mod handlers;
+pub mod job_processor;
+pub mod jobs;
 pub mod outcome;

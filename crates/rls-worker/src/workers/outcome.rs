@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rls_runtime::TenantTx;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -21,6 +21,16 @@ pub struct Job {
     pub id: Uuid,
     /// The day that it works on. Time comes in as a value.
     pub today: NaiveDate,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+impl Job {
+    /// A job at a time.
+    #[must_use]
+    pub fn at(id: Uuid, now: DateTime<Utc>) -> Job {
+        Job { id, today: now.date_naive(), now }
+    }
 }
 
 /// What became of a job.

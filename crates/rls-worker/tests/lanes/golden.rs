@@ -97,8 +97,12 @@ async fn freight_is_audited_to_17_29_in_four_findings() {
             {"kind": "RES_MISAPPLIED", "variance": "3.05"},
         ])
     );
-    let event =
-        select(&pool, TENANT_A, "select payload from notification_events where type = 'ship.recon.completed'").await;
+    let event = select(
+        &pool,
+        TENANT_A,
+        "select payload - 'job' as payload from notification_events where type = 'ship.recon.completed'",
+    )
+    .await;
     assert_eq!(event, json!([{"payload": {"invoices": 2, "findings": 4, "overcharge_cad": "17.29"}}]));
     let states = select(&pool, TENANT_A, "select order_number, link_state from orders order by 1").await;
     assert_eq!(

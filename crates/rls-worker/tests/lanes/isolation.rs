@@ -12,7 +12,7 @@ async fn contents(pool: &rls_runtime::RlsPool, tenant: rls_runtime::TenantId) ->
     for table in TENANT_TABLES {
         let sql = format!(
             "select (to_jsonb(t) - '{{tenant_id,id,job_id,source_job_id,order_id,shipment_id,invoice_id,product_id,line_id,finding_id,superseded_by,raised_at,at}}'::text[])
-                 || case when to_jsonb(t) ->> 'event_key' like 'evt:recon:%' then '{{\"event_key\": \"\"}}' else '{{}}'::jsonb end as row
+                 || case when to_jsonb(t) ->> 'event_key' like 'evt:recon:%' then '{{\"event_key\": \"\", \"payload\": \"\"}}' else '{{}}'::jsonb end as row
              from {table} t order by 1"
         );
         all.push(((*table).to_owned(), select(pool, tenant, &sql).await));

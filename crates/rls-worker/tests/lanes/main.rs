@@ -3,5 +3,7 @@
 mod golden;
 mod isolation;
 mod migrations;
+mod notifications;
+mod processor;
 mod repeats;
 mod support;

@@ -1,10 +1,15 @@
 //! A migrated database, the sample files, and one call per lane.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use rls_runtime::queue::{NewJob, Queue};
 use rls_runtime::testing::TestDb;
+use rls_runtime::worker::Worker;
 use rls_runtime::{RlsPool, TenantId, TenantTx, with_tenant};
+use rls_worker::notifications::transport::Transport;
 use rls_worker::schema;
 use rls_worker::workers::handlers::{catalog_upload, order_upload, ship_upload, sima_validation};
+use rls_worker::workers::job_processor::{State, worker};
+use rls_worker::workers::jobs::{Submitted, submit};
 use rls_worker::workers::outcome::{Job, LaneError, Outcome};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -20,19 +25,21 @@ pub fn today() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 2, 17).expect("a day")
 }
 
+pub fn now() -> DateTime<Utc> {
+    today().and_hms_opt(14, 0, 0).expect("a time").and_utc()
+}
+
 /// A database under FORCE, with the currencies of the golden figures.
 pub async fn database() -> TestDb {
     let db = TestDb::new().await;
     let mut owner = owner(&db).await;
-    schema::MIGRATOR.run(&mut owner).await.expect("the migrations apply");
-    prepare(&db, &mut owner).await;
+    prepare(&db, &mut owner, None).await;
     db
 }
 
-/// What the owner does after the migrations.
-pub async fn prepare(db: &TestDb, owner: &mut PgConnection) {
-    schema::grant(owner, &db.runtime()).await.expect("the role exists");
-    assert_eq!(schema::seed(owner).await.expect("the seed is valid"), 111);
+/// What the owner does.
+pub async fn prepare(db: &TestDb, owner: &mut PgConnection, version: Option<i64>) {
+    schema::set_up(owner, &db.runtime(), version).await.expect("the migrations apply");
     let rates = [("USD", "1.37"), ("CNY", "0.19")].map(|(currency, rate)| (currency, rate.parse().expect("a figure")));
     schema::set_fx(owner, today(), &rates).await.expect("the rates are valid");
 }
@@ -43,7 +50,7 @@ pub async fn owner(db: &TestDb) -> PgConnection {
 
 /// Runs a lane for a tenant, in its scope.
 pub async fn run(pool: &RlsPool, tenant: TenantId, lane: &str, input: &str) -> Result<Outcome, LaneError> {
-    let job = Job { id: Uuid::new_v4(), today: today() };
+    let job = Job::at(Uuid::new_v4(), now());
     with_tenant(pool, tenant, async |mut tx| dispatch(&mut tx, &job, lane, input).await).await
 }
 
@@ -83,5 +90,34 @@ pub async fn select(pool: &RlsPool, tenant: TenantId, sql: &str) -> Value {
     let rows = format!("select coalesce(jsonb_agg(to_jsonb(q)), '[]') from ({sql}) q");
     with_tenant(pool, tenant, async |mut tx| sqlx::query_scalar(AssertSqlSafe(rows)).fetch_one(&mut *tx).await)
         .await
+        .unwrap_or_else(|error: sqlx::Error| panic!("{sql}: {error}"))
+}
+
+/// A worker for all lanes at the time of the golden figures, whose mail is files.
+pub fn processor(pool: &RlsPool, mail: &std::path::Path) -> Worker<State> {
+    let state = State { now: std::sync::Arc::new(now), transport: Transport::Files(mail.to_owned()) };
+    worker(pool.clone(), state, 2)
+}
+
+/// Hands a file in.
+pub async fn hand_in(pool: &RlsPool, tenant: TenantId, lane: &str, file: &str) -> Submitted {
+    with_tenant(pool, tenant, async |mut tx| submit(&mut tx, &Queue::new(), lane, "sample.csv", file.as_bytes()).await)
+        .await
+        .unwrap_or_else(|error| panic!("{lane}: {error}"))
+}
+
+/// Enqueues a job that is no file.
+pub async fn enqueue(pool: &RlsPool, tenant: TenantId, lane: &str, payload: Value) {
+    let job = NewJob::new(lane, lane, &payload).expect("it is JSON");
+    with_tenant(pool, tenant, async |mut tx| Queue::new().enqueue(&mut tx, &job).await.map(drop))
+        .await
+        .unwrap_or_else(|error: sqlx::Error| panic!("{lane}: {error}"));
+}
+
+/// Changes rows in a tenant's scope, as the worker's role, and says how many.
+pub async fn change(pool: &RlsPool, tenant: TenantId, sql: &str) -> u64 {
+    with_tenant(pool, tenant, async |mut tx| sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut *tx).await)
+        .await
+        .map(|done: sqlx::postgres::PgQueryResult| done.rows_affected())
         .unwrap_or_else(|error: sqlx::Error| panic!("{sql}: {error}"))
 }

@@ -123,7 +123,7 @@ fn events(job: &Job, touched: &Touched, links: &linking::Linked, audited: &Audit
     let mut events = vec![Event {
         key: format!("evt:recon:{}", job.id),
         kind: "ship.recon.completed",
-        payload: json!({"invoices": touched.invoices.len(), "findings": findings, "overcharge_cad": audited.overcharge.get("CAD").copied().unwrap_or_default()}),
+        payload: json!({"job": job.id, "invoices": touched.invoices.len(), "findings": findings, "overcharge_cad": audited.overcharge.get("CAD").copied().unwrap_or_default()}),
     }];
     if links.ambiguous * 20 > touched.shipments.len() {
         events.push(Event {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use rls_runtime::TenantTx;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::notifications::catching;
@@ -20,7 +20,7 @@ use crate::workers::outcome::{Job, LaneError, Outcome};
 const BATCH: i64 = 1_000;
 
 /// What is to be screened.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Payload {
     /// The products; the whole catalog when there are none.
@@ -49,6 +49,17 @@ impl Payload {
     /// `PAYLOAD_INVALID`.
     pub fn read(text: &[u8]) -> Result<Payload, FileError> {
         serde_json::from_slice(text).map_err(|error| FileError::new("PAYLOAD_INVALID", error.to_string()))
+    }
+
+    /// Products whose current version has no verdict yet.
+    #[must_use]
+    pub fn of_changed(trigger: &str) -> Payload {
+        Payload {
+            run_policy: Some("changed_only".to_owned()),
+            screening_authority: "CA".to_owned(),
+            trigger: Some(trigger.to_owned()),
+            ..Payload::default()
+        }
     }
 
     fn policy(&self) -> Result<Policy, FileError> {

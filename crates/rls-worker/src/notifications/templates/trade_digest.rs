@@ -1,0 +1,54 @@
+//! What was caught, cleared and missed in a window, and what waits.
+
+use chrono::{DateTime, Utc};
+use rls_runtime::TenantTx;
+use serde_json::Value;
+
+/// Nothing when nothing happened and nothing waits.
+pub(super) async fn variables(
+    tx: &mut TenantTx,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> sqlx::Result<Option<Value>> {
+    let found: Value = sqlx::query_scalar(
+        "with caught as (
+             select * from trade_caught_orders where first_caught_on >= $1::date and first_caught_on < $2::date
+         ), events as (
+             select type, payload from notification_events where raised_at >= $1 and raised_at < $2
+         )
+         select jsonb_build_object(
+             'date', to_char($2, 'YYYY-MM-DD'),
+             'caught', (select count(*) from caught where state in ('OPEN', 'ACKNOWLEDGED', 'HELD')),
+             'cleared', (select count(*) from caught where state = 'CLEARED'),
+             'missed', (select count(*) from caught where state = 'MISSED'),
+             'exposure', (select to_char(coalesce(sum(exposure_cad), 0), 'FM999,999,990.00') from caught where state = 'OPEN'),
+             'confirmed', (select to_char(coalesce(sum(exposure_cad), 0), 'FM999,999,990.00') from caught
+                 where state = 'OPEN' and exposure_kind = 'CONFIRMED'),
+             'potential', (select to_char(coalesce(sum(exposure_cad), 0), 'FM999,999,990.00') from caught
+                 where state = 'OPEN' and exposure_kind = 'POTENTIAL'),
+             'by_measure', (select coalesce(jsonb_agg(jsonb_build_object('measure', q.measure,
+                     'exposure', to_char(q.exposure, 'FM999,999,990.00')) order by q.measure), '[]')
+                 from (select measure, sum(exposure_cad) as exposure from caught, unnest(measure_codes) as measure
+                       where state = 'OPEN' group by measure) q),
+             'flips', (select coalesce(jsonb_agg(payload order by payload ->> 'sku'), '[]') from events where type = 'trade.verdict.changed'),
+             'failed', (select coalesce(jsonb_agg(payload order by payload::text), '[]') from events where type = 'job.failed'),
+             'reviews_waiting', (select count(*) from sima_results r where r.superseded_by is null
+                 and r.verdict = 'NEEDS_REVIEW' and not exists (select from sima_reviews v where v.tenant_id = r.tenant_id
+                     and v.sku_norm = r.sku_norm and v.product_version = r.product_version and v.ruleset_hash = r.ruleset_hash)),
+             'suppressed', (select count(*) from notification_deliveries where status = 'SUPPRESSED'
+                 and created_at >= $1 and created_at < $2),
+             'expiring', (select coalesce(jsonb_agg(jsonb_build_object('code', code, 'on', nominal_expiry) order by nominal_expiry, code), '[]')
+                 from sima_measures where nominal_expiry >= $2::date and nominal_expiry < $2::date + 90))",
+    )
+    .bind(from)
+    .bind(to)
+    .fetch_one(&mut **tx)
+    .await?;
+    let is_some = |name: &str| match &found[name] {
+        Value::Array(list) => !list.is_empty(),
+        other => other.as_i64().is_some_and(|count| count > 0),
+    };
+    let tells =
+        ["caught", "cleared", "missed", "flips", "failed", "reviews_waiting", "suppressed"].into_iter().any(is_some);
+    Ok(tells.then_some(found))
+}

@@ -1,0 +1,304 @@
+//! The jobs of the lanes: each loads its file, runs its handler and completes in one scope of its tenant.
+//!
+//! So a job's rows and its end are written together or not at all, whatever is killed and whenever.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rls_runtime::queue::{NewJob, OnConflict};
+use rls_runtime::worker::{self, Context, JobError, Lane, Worker};
+use rls_runtime::{RlsPool, TenantTx};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::handlers::{catalog_upload, order_upload, ship_upload, sima_validation};
+use super::outcome::{Job, LaneError, Outcome, keep_row_errors};
+use crate::notifications::engine::{self, NotificationDigest, NotificationEvent};
+use crate::notifications::events::{Event, raise};
+use crate::notifications::transport::Transport;
+
+/// What all jobs share.
+#[derive(Clone)]
+pub struct State {
+    /// The clock.
+    pub now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    /// How mail goes out.
+    pub transport: Transport,
+}
+
+impl State {
+    /// Goes by the system's clock.
+    #[must_use]
+    pub fn new(transport: Transport) -> State {
+        State { now: Arc::new(|| DateTime::<Utc>::from(std::time::SystemTime::now())), transport }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("transport", &self.transport).finish_non_exhaustive()
+    }
+}
+
+/// A worker for all lanes. The older name of the catalog's lane is served in the same slots.
+pub fn worker(pool: RlsPool, state: State, slots: usize) -> Worker<State> {
+    Worker::new(pool, state)
+        .register::<CatalogUpload>()
+        .register_formerly::<CatalogUpload>("wayfair_upload")
+        .register::<OrderUpload>()
+        .register::<ShipUpload>()
+        .register::<sima_validation::Payload>()
+        .register::<NotificationEvent>()
+        .register::<NotificationDigest>()
+        .lane(Lane::new("catalog_upload").formerly("wayfair_upload").slots(slots))
+        .lane(Lane::new("order_upload").slots(slots))
+        .lane(Lane::new("ship_upload").slots(slots))
+        .lane(Lane::new("sima_validation").slots(slots))
+        .lane(Lane::new("notification_event").slots(slots))
+        .lane(Lane::new("notification_digest").slots(slots))
+}
+
+/// Takes a catalog file in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CatalogUpload {
+    /// The file.
+    pub upload: Uuid,
+}
+
+/// Takes an order file in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrderUpload {
+    /// The file.
+    pub upload: Uuid,
+}
+
+/// Takes a carrier's file in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShipUpload {
+    /// The file.
+    pub upload: Uuid,
+}
+
+impl worker::Job for CatalogUpload {
+    type State = State;
+    const LANE: &'static str = "catalog_upload";
+    const KIND: &'static str = "catalog_upload";
+    const MAX_ATTEMPTS: u16 = 3;
+
+    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
+        let job = job(&cx);
+        let ended = cx
+            .with_tenant(async |mut tx| {
+                let file = load(&mut tx, self.upload).await?;
+                let outcome = catalog_upload::handle(&mut tx, &job, &file).await?;
+                if outcome.rows_imported + outcome.rows_updated > 0 {
+                    let screen = NewJob::of(&sima_validation::Payload::of_changed("catalog"))?;
+                    let screen = screen.unique_key_or("sima_validation:catalog", OnConflict::Keep);
+                    cx.queue().enqueue(&mut tx, &screen).await?;
+                }
+                complete(&cx, &mut tx, &job, &outcome).await
+            })
+            .await;
+        settle(&cx, &job, Self::LANE, ended).await
+    }
+}
+
+impl worker::Job for OrderUpload {
+    type State = State;
+    const LANE: &'static str = "order_upload";
+    const KIND: &'static str = "order_upload";
+    const MAX_ATTEMPTS: u16 = 3;
+
+    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
+        let job = job(&cx);
+        let ended = cx
+            .with_tenant(async |mut tx| {
+                let file = load(&mut tx, self.upload).await?;
+                let outcome = order_upload::handle(&mut tx, &job, &file).await?;
+                complete(&cx, &mut tx, &job, &outcome).await
+            })
+            .await;
+        settle(&cx, &job, Self::LANE, ended).await
+    }
+}
+
+impl worker::Job for ShipUpload {
+    type State = State;
+    const LANE: &'static str = "ship_upload";
+    const KIND: &'static str = "ship_upload";
+    const MAX_ATTEMPTS: u16 = 3;
+
+    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
+        let job = job(&cx);
+        let ended = cx
+            .with_tenant(async |mut tx| {
+                let file = load(&mut tx, self.upload).await?;
+                let outcome = ship_upload::handle(&mut tx, &job, &file).await?;
+                complete(&cx, &mut tx, &job, &outcome).await
+            })
+            .await;
+        settle(&cx, &job, Self::LANE, ended).await
+    }
+}
+
+impl worker::Job for sima_validation::Payload {
+    type State = State;
+    const LANE: &'static str = "sima_validation";
+    const KIND: &'static str = "sima_validation";
+    const MAX_ATTEMPTS: u16 = 3;
+
+    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
+        let job = job(&cx);
+        let ended = cx
+            .with_tenant(async |mut tx| {
+                let outcome = sima_validation::handle(&mut tx, &job, &self).await?;
+                complete(&cx, &mut tx, &job, &outcome).await
+            })
+            .await;
+        settle(&cx, &job, Self::LANE, ended).await
+    }
+}
+
+impl worker::Job for NotificationEvent {
+    type State = State;
+    const LANE: &'static str = "notification_event";
+    const KIND: &'static str = "notification_event";
+    const MAX_ATTEMPTS: u16 = 3;
+
+    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
+        let job = job(&cx);
+        let planned = cx.with_tenant(async |mut tx| engine::plan_event(&mut tx, &job, &self).await).await;
+        send(&cx, &job, Self::LANE, planned).await
+    }
+}
+
+impl worker::Job for NotificationDigest {
+    type State = State;
+    const LANE: &'static str = "notification_digest";
+    const KIND: &'static str = "notification_digest";
+    const MAX_ATTEMPTS: u16 = 3;
+
+    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
+        let job = job(&cx);
+        let planned = cx.with_tenant(async |mut tx| engine::plan_digest(&mut tx, &job, &self).await).await;
+        send(&cx, &job, Self::LANE, planned).await
+    }
+}
+
+/// Why an attempt ended.
+enum Ended {
+    Lane(LaneError),
+    Job(JobError),
+}
+
+impl From<LaneError> for Ended {
+    fn from(error: LaneError) -> Ended {
+        Ended::Lane(error)
+    }
+}
+
+impl From<sqlx::Error> for Ended {
+    fn from(error: sqlx::Error) -> Ended {
+        Ended::Lane(error.into())
+    }
+}
+
+impl From<rls_runtime::Error> for Ended {
+    fn from(error: rls_runtime::Error) -> Ended {
+        Ended::Lane(error.into())
+    }
+}
+
+impl From<JobError> for Ended {
+    fn from(error: JobError) -> Ended {
+        Ended::Job(error)
+    }
+}
+
+fn job(cx: &Context<State>) -> Job {
+    Job::at(cx.job().as_uuid(), (cx.state().now)())
+}
+
+async fn load(tx: &mut TenantTx, upload: Uuid) -> Result<Vec<u8>, sqlx::Error> {
+    sqlx::query_scalar("select bytes from uploads where id = $1").bind(upload).fetch_one(&mut **tx).await
+}
+
+/// Enqueues what the job's events are told by, and completes it.
+async fn complete(
+    cx: &Context<State>,
+    tx: &mut TenantTx,
+    job: &Job,
+    outcome: &Outcome,
+) -> Result<worker::Outcome, Ended> {
+    let events: Vec<(String, String, Value)> =
+        sqlx::query_as("select event_key, type, payload from notification_events where job_id = $1 order by event_key")
+            .bind(job.id)
+            .fetch_all(&mut **tx)
+            .await?;
+    let told = events.into_iter().filter(|(_, kind, _)| engine::template_of(kind).is_some());
+    let jobs: Result<Vec<NewJob>, sqlx::Error> = told
+        .map(|(key, kind, payload)| {
+            let unique = format!("notification_event:{key}");
+            Ok(NewJob::of(&NotificationEvent::new(&key, &kind, payload))?.unique_key(unique))
+        })
+        .collect();
+    cx.queue().enqueue_many(tx, &jobs?).await?;
+    Ok(cx.complete(tx, serde_json::to_value(outcome).ok()).await?)
+}
+
+/// What was sent outside of every scope is written down in another one, together with the job's end.
+async fn send(
+    cx: &Context<State>,
+    job: &Job,
+    lane: &str,
+    planned: Result<engine::Plan, LaneError>,
+) -> Result<worker::Outcome, JobError> {
+    let plan = match planned {
+        Ok(plan) => plan,
+        Err(error) => return settle(cx, job, lane, Err(Ended::Lane(error))).await,
+    };
+    let sent = engine::send(&cx.state().transport, plan).await;
+    let must_retry = sent.deferred > 0 && !cx.is_last_attempt();
+    let ended = cx
+        .with_tenant(async |mut tx| {
+            engine::record(&mut tx, &sent).await?;
+            if must_retry {
+                return Ok(None);
+            }
+            Ok::<_, Ended>(Some(cx.complete(&mut tx, serde_json::to_value(sent.summary()).ok()).await?))
+        })
+        .await;
+    match ended {
+        Ok(Some(outcome)) => Ok(outcome),
+        Ok(None) => Err(JobError::retry("some mail could not be delivered yet")),
+        Err(error) => settle(cx, job, lane, Err(error)).await,
+    }
+}
+
+/// What is wrong with a file outlives the rollback of its job: it is kept in a scope of its own.
+async fn settle(
+    cx: &Context<State>,
+    job: &Job,
+    lane: &str,
+    ended: Result<worker::Outcome, Ended>,
+) -> Result<worker::Outcome, JobError> {
+    let refusal = match ended {
+        Ok(outcome) => return Ok(outcome),
+        Err(Ended::Job(error)) => return Err(error),
+        Err(Ended::Lane(LaneError::Refused(refusal))) => refusal,
+        Err(Ended::Lane(other)) => return Err(JobError::retry(other)),
+    };
+    let event = Event {
+        key: format!("evt:job.failed:{}", job.id),
+        kind: "job.failed",
+        payload: json!({"lane": lane, "code": refusal.error.code, "message": refusal.error.message}),
+    };
+    cx.with_tenant(async |mut tx| {
+        keep_row_errors(&mut tx, job, &refusal.row_errors).await?;
+        raise(&mut tx, job, &[event]).await
+    })
+    .await?;
+    Err(JobError::fail(refusal.error))
+}

@@ -1,0 +1,126 @@
+//! A file or a payload in, a job in the queue out; and where it stands.
+
+use rls_runtime::TenantTx;
+use rls_runtime::queue::{JobId, JobState, JobStatus, NewJob, Queue};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::job_processor::{CatalogUpload, OrderUpload, ShipUpload};
+use super::outcome::LaneError;
+use crate::fingerprint;
+use crate::table::FileError;
+
+/// The lanes that take files.
+pub const UPLOAD_LANES: &[&str] = &["catalog_upload", "order_upload", "ship_upload"];
+
+/// All lanes.
+pub const LANES: &[&str] =
+    &["ship_upload", "order_upload", "sima_validation", "catalog_upload", "notification_event", "notification_digest"];
+
+/// Raise it when files are read in another way: the same file is then taken anew.
+const MAPPING_VERSION: &str = "1";
+
+/// What became of a file that was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its job.
+    pub job: JobId,
+    /// The same file is on its way, or through, already.
+    pub duplicate: bool,
+}
+
+/// The name of a lane today: `wayfair_upload` is the catalog.
+#[must_use]
+pub fn lane_of(name: &str) -> Option<&'static str> {
+    let name = if name == "wayfair_upload" { "catalog_upload" } else { name };
+    LANES.iter().find(|lane| **lane == name).copied()
+}
+
+/// Keeps a file and enqueues its job. The same file again has the same job; one that failed gets another life.
+///
+/// # Errors
+/// When the lane takes no files, or the database says no.
+pub async fn submit(
+    tx: &mut TenantTx,
+    queue: &Queue,
+    lane: &str,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Submitted, LaneError> {
+    let lane = lane_of(lane).filter(|lane| UPLOAD_LANES.contains(lane));
+    let lane = lane.ok_or_else(|| FileError::new("LANE_UNKNOWN", "the lane takes no files"))?;
+    let key = fingerprint::of([lane.as_bytes(), MAPPING_VERSION.as_bytes(), bytes]);
+    let new: Option<Uuid> = sqlx::query_scalar(
+        "insert into uploads (lane, effective_key, file_name, bytes) values ($1, $2, $3, $4)
+         on conflict (tenant_id, effective_key) do nothing returning id",
+    )
+    .bind(lane)
+    .bind(&key)
+    .bind(name)
+    .bind(bytes)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let (upload, earlier): (Uuid, Option<Uuid>) =
+        sqlx::query_as("select id, job_id from uploads where effective_key = $1 for update")
+            .bind(&key)
+            .fetch_one(&mut **tx)
+            .await?;
+    if let Some(job) = earlier.filter(|_| new.is_none()).map(JobId::new) {
+        match queue.find(tx, job).await?.map(|job| job.state) {
+            Some(JobState::Discarded | JobState::Cancelled) => {
+                queue.requeue(tx, job).await?;
+                return Ok(Submitted { job, duplicate: false });
+            }
+            Some(_) => return Ok(Submitted { job, duplicate: true }),
+            None => {}
+        }
+    }
+    let job = queue.enqueue(tx, &upload_job(lane, upload)?).await?.id();
+    sqlx::query("update uploads set job_id = $2 where id = $1")
+        .bind(upload)
+        .bind(job.as_uuid())
+        .execute(&mut **tx)
+        .await?;
+    Ok(Submitted { job, duplicate: false })
+}
+
+fn upload_job(lane: &str, upload: Uuid) -> Result<NewJob, LaneError> {
+    Ok(match lane {
+        "catalog_upload" => NewJob::of(&CatalogUpload { upload }),
+        "order_upload" => NewJob::of(&OrderUpload { upload }),
+        _ => NewJob::of(&ShipUpload { upload }),
+    }?)
+}
+
+/// The jobs of a lane in a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Count {
+    /// The lane, under today's name.
+    pub lane: String,
+    /// The state.
+    pub state: String,
+    /// How many.
+    pub jobs: i64,
+}
+
+/// Counts the jobs of the tenant.
+///
+/// # Errors
+/// When the database says no.
+pub async fn counts(tx: &mut TenantTx) -> sqlx::Result<Vec<Count>> {
+    sqlx::query_as(
+        "select case when lane = 'wayfair_upload' then 'catalog_upload' else lane end as lane, state, count(*) as jobs
+         from rls_jobs where tenant_id = $1 group by 1, 2 order by 1, 2",
+    )
+    .bind(tx.tenant())
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// What there is to know about a job.
+///
+/// # Errors
+/// When the database says no.
+pub async fn find(tx: &mut TenantTx, queue: &Queue, job: JobId) -> sqlx::Result<Option<JobStatus>> {
+    queue.find(tx, job).await
+}

@@ -1,0 +1,196 @@
+//! Who hears of what, how often, and in which words.
+
+use rls_runtime::queue::Queue;
+use rls_runtime::testing::{TENANT_A, TENANT_B, TestDb};
+use rls_runtime::{RlsPool, with_tenant};
+use rls_worker::notifications::scheduler;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+async fn wants(db: &TestDb, user: &str, template: &str, channel: &str) {
+    let sql = format!(
+        "insert into notification_preferences (user_id, template, channel, address)
+         values ('{user}', '{template}', '{channel}', '{user}@example.com')"
+    );
+    db.execute_as_tenant(TENANT_A, &sql).await.unwrap();
+}
+
+async fn deliveries(pool: &RlsPool) -> Value {
+    let sql = "select template, recipient, status, reason, subject from notification_deliveries order by template, recipient, created_at, dedupe_key";
+    select(pool, TENANT_A, sql).await
+}
+
+/// All lanes, through the queue.
+async fn through_the_queue(pool: &RlsPool, mail: &std::path::Path) {
+    let worker = processor(pool, mail);
+    for (lane, file) in
+        [("catalog_upload", CATALOG), ("order_upload", ORDERS), ("ship_upload", AGREEMENT), ("ship_upload", SHIP)]
+    {
+        hand_in(pool, TENANT_A, lane, file).await;
+        worker.drain(TENANT_A).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn those_who_want_to_hear_of_a_caught_order() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    wants(&db, "ann", "trade-caught", "EMAIL").await;
+    wants(&db, "bob", "trade-caught", "IN_APP").await;
+    wants(&db, "cid", "ship-recon", "EMAIL").await;
+    through_the_queue(&pool, mail.path()).await;
+    assert_eq!(
+        deliveries(&pool).await,
+        json!([
+            {"template": "ship-recon", "recipient": "cid", "status": "SENT", "reason": null,
+             "subject": "Invoice reconciliation FEDEX 2: 17.29 recoverable"},
+            {"template": "trade-caught", "recipient": "ann", "status": "SENT", "reason": null,
+             "subject": "[Action] SO-70011: 2,176.82 CAD SIMA exposure (UDS)"},
+            {"template": "trade-caught", "recipient": "bob", "status": "SENT", "reason": null,
+             "subject": "[Action] SO-70011: 2,176.82 CAD SIMA exposure (UDS)"},
+        ])
+    );
+    let files: Vec<_> = std::fs::read_dir(mail.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 4, "a text and a page for each mail");
+    let page = files
+        .iter()
+        .find(|file| file.to_string_lossy().contains("trade-caught") && file.extension().unwrap() == "html");
+    let page = std::fs::read_to_string(page.unwrap()).unwrap();
+    assert!(page.contains("REC-LTH-01") && page.contains("824.19") && page.contains("2026-02-19"), "{page}");
+    let preview =
+        select(&pool, TENANT_A, "select body_text from notification_deliveries where recipient = 'cid'").await;
+    assert!(preview[0]["body_text"].as_str().unwrap().contains("DUPLICATE_CHARGE: 1, 10.45"), "{preview}");
+}
+
+#[tokio::test]
+async fn the_same_event_twice_is_told_once_and_too_many_are_held_back() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    wants(&db, "ann", "ship-exception", "EMAIL").await;
+    wants(&db, "ann", "trade-spike", "EMAIL").await;
+    let exception = |key: String| json!({"key": key, "type": "ship.exception", "kind": "LINK_AMBIGUOUS"});
+    for key in 0..7 {
+        enqueue(&pool, TENANT_A, "notification_event", exception(format!("k{key}"))).await;
+    }
+    enqueue(&pool, TENANT_A, "notification_event", exception("k0".to_owned())).await;
+    let spike = |key: &str| json!({"key": key, "type": "trade.spike", "scope": "UDS", "value_cad": "14210.00", "z": "9.8", "median_cad": "300.00"});
+    enqueue(&pool, TENANT_A, "notification_event", spike("s1")).await;
+    enqueue(&pool, TENANT_A, "notification_event", spike("s2")).await;
+    processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+    let counts = select(
+        &pool,
+        TENANT_A,
+        "select template, status, reason, count(*) from notification_deliveries group by 1, 2, 3 order by 1, 2",
+    )
+    .await;
+    assert_eq!(
+        counts,
+        json!([
+            {"template": "ship-exception", "status": "SENT", "reason": null, "count": 5},
+            {"template": "ship-exception", "status": "SUPPRESSED", "reason": "RATE_LIMIT", "count": 2},
+            {"template": "trade-spike", "status": "SENT", "reason": null, "count": 1},
+            {"template": "trade-spike", "status": "SUPPRESSED", "reason": "COOLDOWN", "count": 1},
+        ])
+    );
+    let subject =
+        select(&pool, TENANT_A, "select subject from notification_deliveries where template = 'trade-spike' limit 1")
+            .await;
+    assert_eq!(subject[0]["subject"], "SIMA exposure spike: UDS 47.4x normal");
+}
+
+#[tokio::test]
+async fn events_that_are_refused() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    everything(&pool, TENANT_B).await;
+    for (payload, code) in [
+        (json!({"type": "trade.order.lost"}), "EVENT_TYPE_UNKNOWN"),
+        (json!({"type": "trade.order.caught"}), "EVENT_SUBJECT_MISSING"),
+        (json!({"type": "trade.order.caught", "order": "SO-70011"}), "SUBJECT_NOT_FOUND"),
+        (json!({"type": "ship.exception", "kind": "DISPUTE_DEADLINE", "finding": "fnd-77"}), "SUBJECT_NOT_FOUND"),
+        (
+            json!({"type": "ship.exception", "kind": "INVOICE_TOTAL_MISMATCH", "invoice": "FX-26-0410"}),
+            "SUBJECT_NOT_FOUND",
+        ),
+    ] {
+        enqueue(&pool, TENANT_A, "notification_event", payload).await;
+        processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+        let last = select(&pool, TENANT_A, "select state, last_error from rls_jobs order by id desc limit 1").await;
+        assert_eq!(last[0]["state"], "discarded", "{code}: another tenant's rows are not there");
+        assert!(last[0]["last_error"].as_str().unwrap().starts_with(code), "{last}");
+    }
+    let window = json!({"template": "trade-digest", "from": "2026-02-17T05:00:00Z", "to": "2026-02-16T05:00:00Z"});
+    enqueue(&pool, TENANT_A, "notification_digest", window).await;
+    processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+    let last = select(&pool, TENANT_A, "select last_error from rls_jobs where lane = 'notification_digest'").await;
+    assert!(last[0]["last_error"].as_str().unwrap().starts_with("WINDOW_INVALID"), "{last}");
+}
+
+#[tokio::test]
+async fn mail_that_cannot_go_out_waits_and_goes_out_once() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    wants(&db, "ann", "ship-exception", "EMAIL").await;
+    let blocked = mail.path().join("blocked");
+    std::fs::write(&blocked, "not a folder").unwrap();
+    enqueue(
+        &pool,
+        TENANT_A,
+        "notification_event",
+        json!({"key": "k", "type": "ship.exception", "kind": "LINK_AMBIGUOUS"}),
+    )
+    .await;
+    let worker = processor(&pool, &blocked);
+    worker.drain(TENANT_A).await.unwrap();
+    assert_eq!(deliveries(&pool).await[0]["status"], "DEFERRED");
+    std::fs::remove_file(&blocked).unwrap();
+    assert_eq!(
+        change(&pool, TENANT_A, "update rls_jobs set due_at = now(), rank = now() where state = 'retryable'").await,
+        1
+    );
+    worker.drain(TENANT_A).await.unwrap();
+    let found = select(&pool, TENANT_A, "select status, attempt from notification_deliveries").await;
+    assert_eq!(found, json!([{"status": "SENT", "attempt": 2}]));
+    assert_eq!(std::fs::read_dir(&blocked).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn the_digests_of_a_schedule() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    for template in ["trade-digest", "ship-stale", "ship-recon"] {
+        wants(&db, "ann", template, "EMAIL").await;
+        let sql = format!(
+            "insert into notification_schedules values
+             ('{TENANT_A}', '{template}', 'DAILY', '2026-02-15T13:00:00Z', '2026-02-10T13:00:00Z')"
+        );
+        db.execute_as_tenant(TENANT_A, &sql).await.unwrap();
+    }
+    through_the_queue(&pool, mail.path()).await;
+    let queue = Queue::new();
+    assert_eq!(scheduler::tick(&pool, &queue, now()).await.unwrap(), 3);
+    assert_eq!(scheduler::tick(&pool, &queue, now()).await.unwrap(), 0, "one digest spans what was missed");
+    processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+    let subjects = select(&pool, TENANT_A, "select template, subject from notification_deliveries order by 1, 2").await;
+    assert_eq!(
+        subjects,
+        json!([
+            {"template": "ship-recon", "subject": "Invoice reconciliation FEDEX 1: 6.84 recoverable"},
+            {"template": "ship-recon", "subject": "Invoice reconciliation FEDEX 2: 17.29 recoverable"},
+            {"template": "trade-digest", "subject": "Trade digest 2026-02-17: 0 caught, 0.00 CAD"},
+        ]),
+        "nothing is stale, and nothing is sent about that"
+    );
+    let next =
+        select(&pool, TENANT_A, "select distinct next_run_at::text, last_window_end::text from notification_schedules")
+            .await;
+    assert_eq!(next[0]["last_window_end"].as_str().unwrap().get(..10), Some("2026-02-17"));
+    let other = with_tenant(&pool, TENANT_B, async |mut tx| scheduler::tick_tenant(&mut tx, &queue, now()).await).await;
+    assert_eq!(other.unwrap(), 0);
+}
