@@ -34,6 +34,7 @@ pub struct ScopeOptions {
     statement_timeout: Option<Duration>,
     lock_timeout: Option<Duration>,
     idle_timeout: Option<Duration>,
+    asynchronous_commit: bool,
     label: Option<&'static str>,
 }
 
@@ -46,6 +47,7 @@ impl ScopeOptions {
             statement_timeout: None,
             lock_timeout: None,
             idle_timeout: None,
+            asynchronous_commit: false,
             label: None,
         }
     }
@@ -80,6 +82,12 @@ impl ScopeOptions {
         self
     }
 
+    /// Do not wait until the commit is on the server's disk. A crash of the server may undo it, as a whole; nothing else can.
+    pub const fn asynchronous_commit(mut self) -> ScopeOptions {
+        self.asynchronous_commit = true;
+        self
+    }
+
     /// Name the scope in traces.
     pub const fn label(mut self, label: &'static str) -> ScopeOptions {
         self.label = Some(label);
@@ -111,11 +119,12 @@ impl ScopeOptions {
             ("lock_timeout", self.lock_timeout),
             ("idle_in_transaction_session_timeout", self.idle_timeout),
         ];
-        timeouts.into_iter().filter_map(|(name, timeout)| {
+        let timeouts = timeouts.into_iter().filter_map(|(name, timeout)| {
             // Zero would switch the timeout off, which is the opposite of a very short one.
             let milliseconds = timeout?.as_millis().clamp(1, i32::MAX as u128);
             Some((name, milliseconds.to_string()))
-        })
+        });
+        timeouts.chain(self.asynchronous_commit.then(|| ("synchronous_commit", "off".to_owned())))
     }
 }
 

@@ -36,6 +36,7 @@ mod doorbell;
 mod enqueue;
 mod job;
 mod schema;
+mod status;
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub use job::{
     ClaimedJob, Enqueued, Heartbeat, JobId, JobState, JobStatus, Lease, NewJob, OnConflict, Settled, Settlement,
 };
 pub use schema::Schema;
+pub use status::{LaneStatus, Status};
 
 /// The operations of the queue. It holds no connection: each runs on the handle of the caller's scope.
 ///

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::options::ScopeOptions;
 use crate::pool::RlsPool;
 use crate::queue::Queue;
-use crate::scope::with_tenant;
+use crate::scope::with_tenant_opts;
 
 use super::Shared;
 use super::running::Running;
+
+/// The next one makes up for one that a crash of the server undoes.
+const FORGETTABLE: ScopeOptions = ScopeOptions::new().asynchronous_commit().label("heartbeat");
 
 /// Beats until it is dropped.
 pub(crate) struct Pulse {
@@ -63,8 +67,9 @@ impl Heart {
         while tokio::time::timeout(self.every, &mut ended).await.is_err() {
             let began = Instant::now();
             for (tenant, leases) in self.running.by_tenant() {
-                let beat =
-                    with_tenant(&pool, tenant, async |mut tx| self.queue.heartbeat(&mut tx, &leases, self.lease).await);
+                let beat = with_tenant_opts(&pool, tenant, &FORGETTABLE, async |mut tx| {
+                    self.queue.heartbeat(&mut tx, &leases, self.lease).await
+                });
                 match tokio::time::timeout(self.lease / 3, beat).await {
                     Ok(Ok(beats)) => self.running.found(tenant, leases.into_iter().zip(beats), began),
                     Ok(Err(error)) => tracing::warn!(%error, %tenant, "no heartbeat"),

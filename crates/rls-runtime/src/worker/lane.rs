@@ -7,8 +7,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::error::Error;
+use crate::options::ScopeOptions;
 use crate::queue::{Claim, ClaimedJob, Due};
-use crate::scope::with_tenant;
+use crate::scope::with_tenant_opts;
 use crate::tenant::TenantId;
 
 use super::Shared;
@@ -61,6 +62,9 @@ impl Lane {
 }
 
 const LOOK_AHEAD: usize = 64;
+
+/// A claim that a crash of the server undoes only lets the job be claimed again, and its lease is good for nothing then.
+const FORGETTABLE: ScopeOptions = ScopeOptions::new().asynchronous_commit().label("claim");
 
 /// A lane while the worker runs.
 pub(crate) struct Served {
@@ -152,8 +156,10 @@ impl Served {
         if let Some(at_once) = self.lane.per_tenant {
             claim = claim.at_once(at_once);
         }
-        let claimed =
-            with_tenant(&shared.pool, due.tenant, async |mut tx| shared.queue.claim(&mut tx, &claim).await).await;
+        let claimed = with_tenant_opts(&shared.pool, due.tenant, &FORGETTABLE, async |mut tx| {
+            shared.queue.claim(&mut tx, &claim).await
+        })
+        .await;
         claimed.map_err(Error::Unavailable)
     }
 }

@@ -239,3 +239,32 @@ async fn what_has_ended_is_pruned_and_the_rest_is_kept() {
     assert_eq!(found.expect("reads"), None);
     assert_eq!(site.state(TENANT_A, waiting).await, JobState::Available);
 }
+
+#[tokio::test]
+async fn the_status_says_how_much_there_is_to_do() {
+    let site = Site::new().await;
+    for (tenant, text) in [(TENANT_A, "runs"), (TENANT_A, "dies"), (TENANT_A, "fails"), (TENANT_B, "waits")] {
+        site.enqueue(tenant, &job(text)).await;
+    }
+    site.enqueue(TENANT_A, &job("later").run_in(seconds(300))).await;
+    let claimed = site.claim_some(TENANT_A, 3).await;
+    site.settle(&claimed[1], Settlement::Discard { error: "no use".to_owned() }).await;
+    site.settle(&claimed[2], retry(60)).await;
+    site.clock.advance(seconds(10));
+    let status = site.queue.status(&site.pool).await.expect("reads");
+    assert_eq!(
+        status.json(),
+        json!({ "lanes": [
+            { "tenant": TENANT_A.to_string(), "lane": LANE, "waiting": 2, "due": 0, "running": 1, "failing": 1,
+              "dead": 1, "oldest_seconds": null },
+            { "tenant": TENANT_B.to_string(), "lane": LANE, "waiting": 1, "due": 1, "running": 0, "failing": 0,
+              "dead": 0, "oldest_seconds": 10.0 },
+        ] })
+    );
+    let expected = "\
+tenant                                lane    waiting      due  running  failing     dead    oldest
+aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa  upload        2        0        1        1        1         -
+bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb  upload        1        1        0        0        0      10 s
+";
+    assert_eq!(status.to_string(), expected);
+}

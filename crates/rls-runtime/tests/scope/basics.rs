@@ -133,24 +133,27 @@ async fn a_read_only_scope_cannot_be_made_writable() {
 #[tokio::test]
 async fn options_reach_the_server() {
     let db = database().await;
+    let durable = format!("ALTER DATABASE {} SET synchronous_commit = on", db.name());
+    db.execute_as_superuser(&durable).await.expect("the superuser may");
     let pool = db.pool().await;
     let options = ScopeOptions::new()
         .isolation(Isolation::RepeatableRead)
         .statement_timeout(Duration::from_millis(1500))
         .lock_timeout(Duration::from_millis(250))
         .idle_timeout(Duration::from_secs(9))
+        .asynchronous_commit()
         .label("options");
     let set: Vec<String> = with_tenant_opts(&pool, TENANT_A, &options, async |mut tx| {
         sqlx::query_scalar(
             "SELECT current_setting(name) FROM unnest(ARRAY['transaction_isolation', 'statement_timeout',
-             'lock_timeout', 'idle_in_transaction_session_timeout']) name",
+             'lock_timeout', 'idle_in_transaction_session_timeout', 'synchronous_commit']) name",
         )
         .fetch_all(&mut *tx)
         .await
     })
     .await
     .expect("reads");
-    assert_eq!(set, ["repeatable read", "1500ms", "250ms", "9s"]);
+    assert_eq!(set, ["repeatable read", "1500ms", "250ms", "9s", "off"]);
     let after: String = with_tenant(&pool, TENANT_A, async |mut tx| {
         sqlx::query_scalar("SELECT current_setting('statement_timeout')").fetch_one(&mut *tx).await
     })
