@@ -10,7 +10,7 @@ use super::output::to_stdout;
 use super::run::Run;
 use crate::discover::Project;
 use crate::finding::{Finding, Status, Verdict};
-use crate::program::Statement;
+use crate::program::{After, Cover, Escape, Place, Scope, ScopeKind, Statement};
 use crate::source::SourceFile;
 use crate::user_error::{UserError, nearest};
 
@@ -70,7 +70,7 @@ fn print(verdict: &Verdict, index: usize, line: u32, out: &mut dyn Write) -> io:
         writeln!(out, "no statement on this line")?;
     }
     for statement in here {
-        print_statement(file, statement, out)?;
+        print_statement(verdict, file, statement, out)?;
     }
     let findings = verdict.findings.iter();
     for finding in findings.filter(|it| it.place.file as usize == index && is_here(it.place.span)) {
@@ -82,7 +82,7 @@ fn print(verdict: &Verdict, index: usize, line: u32, out: &mut dyn Write) -> io:
     Ok(())
 }
 
-fn print_statement(file: &SourceFile, statement: &Statement, out: &mut dyn Write) -> io::Result<()> {
+fn print_statement(verdict: &Verdict, file: &SourceFile, statement: &Statement, out: &mut dyn Write) -> io::Result<()> {
     let (start, exec) = (file.position(statement.place.span.start), file.position(statement.exec.start));
     writeln!(
         out,
@@ -102,7 +102,46 @@ fn print_statement(file: &SourceFile, statement: &Statement, out: &mut dyn Write
     for line in &statement.trace {
         writeln!(out, "  - {line}")?;
     }
-    Ok(())
+    print_cover(verdict, &statement.cover, out)
+}
+
+/// What the verdict rests on, with its places.
+fn print_cover(verdict: &Verdict, cover: &Cover, out: &mut dyn Write) -> io::Result<()> {
+    let at = |place: Place| {
+        let file = verdict.file(place.file);
+        format!("{}:{}", file.path, file.line(place.span.start))
+    };
+    let opened = |scope: &Scope| {
+        let place = scope.place.map(|place| format!(", at {}", at(place))).unwrap_or_default();
+        format!("{} `{}`{place}", scope.kind.name(), scope.name.trim_matches('`'))
+    };
+    match cover {
+        Cover::Scoped(scope) if scope.kind != ScopeKind::Callers && scope.kind != ScopeKind::Field => {
+            writeln!(out, "  - covered: by {}", opened(scope))
+        }
+        Cover::Escaped(scope, Escape::OtherHandle) => {
+            writeln!(out, "  - escaped: runs on another handle inside {}", opened(scope))
+        }
+        Cover::Escaped(scope, Escape::SpawnedTask) => {
+            writeln!(out, "  - escaped: runs in a task spawned inside {}", opened(scope))
+        }
+        Cover::AfterScope(scope, After::End(place)) => {
+            writeln!(out, "  - too late: {} ended at {}", opened(scope), at(*place))
+        }
+        Cover::AfterScope(scope, After::Begin) => {
+            writeln!(out, "  - beside: {} is open, on another handle", opened(scope))
+        }
+        Cover::Bypass(reason) | Cover::Exempt(reason) => writeln!(out, "  - because: {reason}"),
+        Cover::Path(steps) => {
+            let (last, calls) =
+                steps.split_last().map_or((None, steps.as_slice()), |(last, calls)| (Some(last), calls));
+            for step in calls {
+                writeln!(out, "  - path: `{}` calls at {}", step.function, at(step.place))?;
+            }
+            last.map_or(Ok(()), |step| writeln!(out, "  - path: `{}` sends it at {}", step.function, at(step.place)))
+        }
+        Cover::Scoped(_) | Cover::Unscoped | Cover::Caller => Ok(()),
+    }
 }
 
 fn status(finding: &Finding) -> String {

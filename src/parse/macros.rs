@@ -1,6 +1,6 @@
 //! Macros: calls with what could be read of their arguments, and `macro_rules!` definitions.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Block as SynBlock, Expr as Syn, Macro, Token};
@@ -169,7 +169,7 @@ impl Lower<'_> {
         if tokens.is_empty() {
             return true;
         }
-        match syn::parse2::<syn::File>(without_static_ref(tokens)) {
+        match syn::parse2::<syn::File>(as_statics(tokens)) {
             Ok(file) => {
                 file.items.iter().for_each(|item| self.item(item));
                 true
@@ -227,17 +227,32 @@ impl Lower<'_> {
     }
 }
 
-/// `lazy_static!` writes `static ref X: T = ..;`, which is an item but for the `ref`.
-fn without_static_ref(tokens: TokenStream) -> TokenStream {
-    let mut after_static = false;
-    tokens
-        .into_iter()
-        .filter(|token| {
-            let is_ref = after_static && matches!(token, TokenTree::Ident(ident) if ident == "ref");
-            after_static = matches!(token, TokenTree::Ident(ident) if ident == "static");
-            !is_ref
-        })
-        .collect()
+/// `lazy_static!` writes `static ref X: T = ..;`, which is an item but for the `ref`, and `task_local!` writes
+/// `static X: T;`, which is one but for the value.
+fn as_statics(tokens: TokenStream) -> TokenStream {
+    let mut plain = Vec::new();
+    let (mut after_static, mut lacks_value) = (false, false);
+    for token in tokens {
+        let is_ref = after_static && matches!(&token, TokenTree::Ident(ident) if ident == "ref");
+        after_static = matches!(&token, TokenTree::Ident(ident) if ident == "static");
+        lacks_value |= after_static;
+        match &token {
+            TokenTree::Punct(punct) if punct.as_char() == '=' => lacks_value = false,
+            TokenTree::Punct(punct) if punct.as_char() == ';' && lacks_value => {
+                let mut equals = Punct::new('=', Spacing::Alone);
+                let mut nothing = Group::new(Delimiter::Parenthesis, TokenStream::new());
+                equals.set_span(token.span());
+                nothing.set_span(token.span());
+                plain.extend([TokenTree::Punct(equals), TokenTree::Group(nothing)]);
+                lacks_value = false;
+            }
+            _ => {}
+        }
+        if !is_ref {
+            plain.push(token);
+        }
+    }
+    plain.into_iter().collect()
 }
 
 /// `$name:kind`, at any depth of a matcher.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::chain::Site;
 use super::frame::{Active, Frame};
 use super::value::{Bind, Ret, Val};
 use super::{Handed, Node, Reader};
@@ -277,13 +278,28 @@ impl<'a> Reader<'_, 'a> {
 
     /// A handle that is put into a field.
     pub(super) fn hand_to_field(&mut self, expr: &Expr, ty: u32, name: &Name, value: &Val<'a>) {
-        let Val::Handle(id) = value else { return };
-        if self.f.handles[*id].kind == HandleKind::Pool {
+        if !matches!(value, Val::Handle(_) | Val::Opaque(_)) {
             return;
         }
         let handed = Handed { by: self.f.id, place: self.f.place(expr.span), bind: self.bind_of(value) };
         self.all.handed.entry(Node::Field(ty, name.clone())).or_default().push(handed);
-        self.f.handles[*id].is_open_guard = false;
+        if let Val::Handle(id) = value {
+            self.f.handles[*id].is_open_guard = false;
+        }
+    }
+
+    /// A handle that is put into a static: `CURRENT.scope(tx, future)`, `CELL.set(tx)`.
+    pub(super) fn hand_to_static(&mut self, site: Site<'_, 'a>, receiver: &Val<'a>, name: &str, values: &[Val<'a>]) {
+        if !matches!(name, "scope" | "sync_scope" | "set" | "replace" | "init" | "get_or_init") {
+            return;
+        }
+        let Val::Handle(at) = receiver else { return };
+        let Bind::Static(id) = self.f.handles[*at].bind else { return };
+        let place = self.f.place(site.expr.span);
+        for value in values.iter().filter(|value| matches!(value, Val::Handle(_))) {
+            let bind = self.bind_of(value);
+            self.all.handed.entry(Node::Static(id)).or_default().push(Handed { by: self.f.id, place, bind });
+        }
     }
 
     /// Calls a value: a closure, a function, a callable parameter.

@@ -89,6 +89,7 @@ impl<'a> Reader<'_, 'a> {
         if let Some(result) = self.scope_call(site.expr, std::slice::from_ref(name), Some(&receiver), args, values) {
             return result;
         }
+        self.hand_to_static(site, &receiver, name, values);
         let own = match &receiver {
             Val::Obj(_) => self.methods(&receiver, name, args.len()),
             _ => Vec::new(),

@@ -1,5 +1,7 @@
 //! What covers a statement: the scope of its handle, a scope around it, a caller, or nothing.
 
+use std::rc::Rc;
+
 use super::value::{Bind, Val};
 use super::{Node, Reader};
 use crate::index::Ty;
@@ -40,6 +42,8 @@ impl<'a> Reader<'_, 'a> {
         let Some(id) = self.as_handle(handle) else {
             return match handle {
                 Val::Opaque(Bind::Param(at)) => (Cover::Caller, Some(Node::Param(self.f.id, *at))),
+                Val::Opaque(Bind::Field(ty, name)) => (Cover::Caller, Some(Node::Field(*ty, name.clone()))),
+                Val::Opaque(Bind::Part(part)) => (Cover::Caller, Some(Node::Part(self.f.id, Rc::clone(part)))),
                 Val::Opaque(Bind::Unknown) if self.f.active().is_none() => (Cover::Caller, None),
                 _ => (self.uncovered(true), None),
             };
@@ -56,6 +60,7 @@ impl<'a> Reader<'_, 'a> {
             Bind::Param(at) => (Cover::Caller, Some(Node::Param(self.f.id, at))),
             Bind::Field(ty, name) => (Cover::Caller, Some(Node::Field(ty, name))),
             Bind::Part(part) => (Cover::Caller, Some(Node::Part(self.f.id, part))),
+            Bind::Static(id) => (Cover::Caller, Some(Node::Static(id))),
             Bind::Bypass(reason) => (Cover::Bypass(reason.to_string()), None),
             Bind::Unknown => (Cover::Caller, None),
             Bind::None => (self.uncovered(false), None),
@@ -97,6 +102,7 @@ impl<'a> Reader<'_, 'a> {
             Bind::Param(at) => format!("bound as the caller's argument {at}"),
             Bind::Field(ty, name) => format!("bound as every `{}.{name}`", self.all.index.type_def(*ty).name),
             Bind::Part(part) => format!("bound as the caller's `{}`", part.path.join(".")),
+            Bind::Static(id) => format!("bound as everything put into `{}`", self.all.index.const_def(*id).name),
             Bind::Bypass(reason) => format!("bypasses the policies: {reason}"),
             Bind::Unknown => "bound by code that was not read".to_owned(),
         };

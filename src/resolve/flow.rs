@@ -248,11 +248,13 @@ impl<'a> Reader<'_, 'a> {
         {
             return text;
         }
+        // What makes a static's value is a function of the same name.
+        let is_constant = !path.last().chars().any(char::is_lowercase);
+        if let Some(id) = index.find_const(self.f.context.module, &names).filter(|_| is_constant) {
+            return self.static_value(id);
+        }
         match self.functions_at(path).as_slice() {
-            [] => match index.find_const(self.f.context.module, &names) {
-                Some(id) => self.static_value(id),
-                None => self.unit_struct(path),
-            },
+            [] => self.unit_struct(path),
             [first, ..] => Val::Func(*first),
         }
     }
@@ -273,7 +275,7 @@ impl<'a> Reader<'_, 'a> {
         let home = self.all.index.consts[id as usize];
         let context = crate::index::Context { module: home.module, self_ty: Ty::Unknown, generics: [&[], &[]] };
         let ty = self.all.index.type_of(&context, &self.all.index.const_def(id).ty);
-        self.value_of_ty(&ty, Bind::None, None)
+        self.value_of_ty(&ty, Bind::Static(id), None)
     }
 
     fn closure(&mut self, closure: &'a crate::facts::Closure) -> Val<'a> {

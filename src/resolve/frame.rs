@@ -298,7 +298,7 @@ pub fn weaker(left: &Bind, right: &Bind) -> Bind {
     let strength = |bind: &Bind| match bind {
         Bind::None => 0,
         Bind::Unknown => 1,
-        Bind::Param(_) | Bind::Field(..) | Bind::Part(_) => 2,
+        Bind::Param(_) | Bind::Field(..) | Bind::Part(_) | Bind::Static(_) => 2,
         Bind::Bypass(_) => 3,
         Bind::Scope(_) => 4,
     };

@@ -59,6 +59,8 @@ enum Node {
     Param(FnId, usize),
     /// Field of a type.
     Field(TypeId, Name),
+    /// A static.
+    Static(u32),
     /// Part of a parameter of a function.
     Part(FnId, Rc<Part>),
 }

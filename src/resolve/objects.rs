@@ -6,6 +6,7 @@ use crate::program::Place;
 use crate::rules::HandleKind;
 
 use super::value::{Bind, Val};
+use super::values::is_parameter;
 use super::{HandedObj, Reader, Resolver};
 
 /// A handle in an object in an object deeper than this is not followed.
@@ -31,7 +32,7 @@ impl<'a> Reader<'_, 'a> {
 
     fn parts_of(&mut self, value: &Val<'a>, path: &mut Vec<Name>, parts: &mut Vec<(Vec<Name>, Bind)>) {
         match value {
-            Val::Handle(id) if !path.is_empty() && self.f.handles[*id].kind != HandleKind::Pool => {
+            Val::Handle(_) if !path.is_empty() => {
                 parts.push((path.clone(), self.bind_of(value)));
             }
             Val::Obj(id) if path.len() < MAX_PART_DEPTH => {
@@ -86,8 +87,10 @@ impl Resolver<'_> {
             return false;
         }
         self.carriers.insert(id, false); // It does not hold itself.
+        let generics = &index.type_def(id).generics;
+        let is_open = fields.iter().any(|field| is_parameter(generics, &field.ty));
         let types: Vec<Ty> = fields.iter().map(|field| index.field_type(id, &[], &field.ty)).collect();
-        let carries = types.iter().any(|ty| self.carries(ty, depth - 1));
+        let carries = is_open || types.iter().any(|ty| self.carries(ty, depth - 1));
         self.carriers.insert(id, carries);
         carries
     }

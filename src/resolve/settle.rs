@@ -82,10 +82,12 @@ impl Settler<'_, '_> {
                     Node::Part(function, part) if self.resolver.handed_objs.contains_key(&(*function, part.param)) => {
                         ScopeKind::Callers
                     }
-                    Node::Part(..) | Node::Field(..) => ScopeKind::Field,
+                    Node::Part(..) | Node::Field(..) | Node::Static(_) => ScopeKind::Field,
                 };
                 let place = self.first_place(&node);
-                statement.trace.push(format!("settled: {name} is bound by everybody who hands it on"));
+                statement
+                    .trace
+                    .push(format!("settled: {name} is bound by everybody who hands it on{}", self.who(&node)));
                 statement.cover = Cover::Scoped(Scope { kind, place, name });
             }
             Outcome::Unscoped(path) => {
@@ -100,11 +102,41 @@ impl Settler<'_, '_> {
                 statement.cover = Cover::Unscoped;
             }
             Outcome::Open => {
-                let count = self.resolver.handed.get(&node).map_or(0, Vec::len);
-                statement.trace.push(format!("open: {name} is handed on {count} times, not all of them known"));
+                let who = self.who(&node);
+                let line = if who.is_empty() {
+                    format!("open: nobody in what was read hands {name} on")
+                } else {
+                    format!("open: who hands {name} on was not followed to the end{who}")
+                };
+                statement.trace.push(line);
             }
         }
         statement
+    }
+
+    /// Who hands a handle on, as `trace` says it: the first few places.
+    fn who(&self, node: &Node) -> String {
+        const SHOWN: usize = 3;
+        let mut places: Vec<Place> = match node {
+            Node::Part(function, part) => {
+                let objects = self.resolver.handed_objs.get(&(*function, part.param));
+                objects.into_iter().flatten().map(|object| object.place).collect()
+            }
+            _ => self.resolver.handed.get(node).into_iter().flatten().map(|given| given.place).collect(),
+        };
+        places.sort();
+        places.dedup();
+        let files = self.resolver.index.files;
+        let shown = places.iter().take(SHOWN).map(|place| {
+            let file = &files[place.file as usize];
+            format!("{}:{}", file.path, file.line(place.span.start))
+        });
+        let shown: Vec<String> = shown.collect();
+        match (shown.as_slice(), places.len().saturating_sub(SHOWN)) {
+            ([], _) => String::new(),
+            (shown, 0) => format!(": {}", shown.join(", ")),
+            (shown, more) => format!(": {} and {more} more", shown.join(", ")),
+        }
     }
 
     /// Whether nothing in the run fills the field.
@@ -194,6 +226,7 @@ impl Settler<'_, '_> {
             Bind::Unknown => Outcome::Open,
             Bind::Param(at) => self.outcome(&Node::Param(by, *at)),
             Bind::Part(part) => self.outcome(&Node::Part(by, Rc::clone(part))),
+            Bind::Static(id) => self.outcome(&Node::Static(*id)),
             Bind::Field(ty, name) => self.outcome(&Node::Field(*ty, name.clone())),
         }
     }
@@ -263,9 +296,9 @@ impl Settler<'_, '_> {
     }
 }
 
-/// A connection in a field that is filled outside the run: nobody who reads the code would take it for a scope.
+/// A connection in a field or static that is filled outside the run: nobody who reads the code would take it for a scope.
 fn is_lone_connection(node: &Node, statement: &crate::program::Statement) -> bool {
-    matches!(node, Node::Field(..) | Node::Part(..)) && statement.handle_kind == Some(HandleKind::Connection)
+    !matches!(node, Node::Param(..)) && statement.handle_kind == Some(HandleKind::Connection)
 }
 
 /// The names that a file must contain that calls the function: its own, unless it is a method of a common name, or its type's.
@@ -294,6 +327,7 @@ fn node_name(index: &Index<'_>, node: &Node) -> String {
             format!("`{}` of `{}`", param.unwrap_or_default(), function.name)
         }
         Node::Field(ty, name) => format!("`{}.{name}`", index.type_def(*ty).name),
+        Node::Static(id) => format!("`{}`", index.const_def(*id).name),
         Node::Part(_, part) => format!("`{}.{}`", index.type_def(part.ty).name, part.field),
     }
 }

@@ -12,6 +12,9 @@ use crate::source::Span;
 const HANDLE_NAMES: [&str; 12] =
     ["pool", "conn", "db", "tx", "txn", "trx", "client", "executor", "exec", "transaction", "database", "pg"];
 
+/// Names that nobody gives to anything but a connection or transaction.
+const CONNECTION_NAMES: [&str; 4] = ["conn", "connection", "tx", "txn"];
+
 /// What things are put into, handles too: `extensions_mut().insert(pool)` sends nothing.
 const CONTAINERS: [&str; 6] = ["extensions", "extensions_mut", "headers_mut", "data_mut", "entry", "state_mut"];
 
@@ -253,7 +256,9 @@ impl<'a> Reader<'_, 'a> {
         match row.handle {
             Slot::Receiver => {
                 let before = if site.at == 0 { last_name(site.root) } else { link_name(&site.links[site.at - 1].kind) };
-                before.is_some_and(is_handle_name) && looks_like_sql(values.first(), args.first())
+                let is_connection = before.is_some_and(|name| CONNECTION_NAMES.contains(&name)) && is_awaited(site);
+                let is_text = looks_like_sql(values.first(), args.first());
+                is_connection || (is_text && before.is_some_and(is_handle_name))
             }
             Slot::Arg(at) => args.get(at).and_then(last_name).is_some_and(is_handle_name),
             _ => false,

@@ -78,6 +78,8 @@ pub enum Bind {
     Param(usize),
     /// Whatever every construction of the type puts into this field.
     Field(TypeId, Name),
+    /// Whatever is put into this static: a task-local's connection.
+    Static(u32),
     /// Whatever binds this part of a parameter.
     Part(Rc<Part>),
     /// It goes around the policies; the rule's reason.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::Reader;
 use super::frame::Frame;
 use super::value::{Bind, Handle, HandleId, Part, Ret, Val};
-use crate::facts::{Name, Path, Type, TypeKind};
+use crate::facts::{Generic, Name, Path, Type, TypeKind};
 use crate::index::{HandleTy, Ty, TypeId};
 use crate::program::{Scope, ScopeKind};
 use crate::rules::HandleKind;
@@ -128,7 +128,11 @@ impl<'a> Reader<'_, 'a> {
             }
             None => Bind::Field(obj.ty, name.clone()),
         };
-        let value = self.value_of_ty(&ty, bind, origin);
+        let value = if is_parameter(&def.generics, &field.ty) && ty == Ty::Unknown {
+            Val::Opaque(bind) // `struct Store<E> { executor: E }`: whatever it is made with.
+        } else {
+            self.value_of_ty(&ty, bind, origin)
+        };
         self.f.objs[id].fields.insert(name.clone(), value.clone());
         value
     }
@@ -279,6 +283,15 @@ impl<'a> Reader<'_, 'a> {
                 None => Bind::Unknown,
             },
         }
+    }
+}
+
+/// Whether a written type is one of these type parameters.
+pub(super) fn is_parameter(generics: &[Generic], ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path.ident().is_some_and(|name| generics.iter().any(|generic| generic.name == *name)),
+        Type::Ref(inner) => is_parameter(generics, inner),
+        _ => false,
     }
 }
 
