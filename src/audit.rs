@@ -12,7 +12,7 @@ use crate::index::Index;
 use crate::judge::{judge, judge_schema, schema_blind_spots};
 use crate::parse::{LARGE_STACK, on_large_stack};
 pub use crate::prefilter::Parsing;
-use crate::prefilter::Reading;
+use crate::prefilter::{Reading, TestCode};
 use crate::resolve;
 use crate::rules::{Rules, RulesFile};
 use crate::schema::{Schema, SchemaInUse};
@@ -58,7 +58,8 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     let includes = sql.iter().map(|file| (file.path.clone(), file.text.clone())).collect();
     let rust_files = files.len();
     let mut files: Vec<SourceFile> = files.into_iter().chain(sql).collect();
-    let mut reading = Reading::new(&files[..rust_files], rules, options.parsing, &mut clock);
+    let test_code = if options.tests == Tests::In { TestCode::In } else { TestCode::Out };
+    let mut reading = Reading::new(&files[..rust_files], rules, options.parsing, test_code, &mut clock);
     let schema = Schema::read(&files, &reading.facts, &rules.tables);
     clock.lap("schema");
     let resolve_options = resolve::Options {

@@ -105,7 +105,7 @@ pub struct Field {
 pub struct Generic {
     /// Its name.
     pub name: Name,
-    /// Bounds: traits, `Fn(..) -> ..` sugar included (see [`Segment::inputs`]).
+    /// Bounds: traits, `Fn(..) -> ..` sugar included (see [`Arguments::inputs`]).
     pub bounds: Vec<Type>,
 }
 
@@ -266,10 +266,31 @@ pub struct Path {
 pub struct Segment {
     /// The identifier, without `r#`.
     pub name: Name,
+    /// What stands between the angle brackets or parentheses behind it. Most have nothing there.
+    pub arguments: Option<Box<Arguments>>,
+}
+
+/// The arguments of a path's segment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Arguments {
     /// Type arguments in order, associated types (`Output = T`) by their type, lifetimes and constants left out.
-    pub args: Vec<Type>,
-    /// `Fn(A, B) -> C`: `A`, `B`; the output is the last of `args`.
+    pub types: Vec<Type>,
+    /// `Fn(A, B) -> C`: `A`, `B`; the output is the last of `types`.
     pub inputs: Option<Vec<Type>>,
+}
+
+impl Segment {
+    /// The type arguments.
+    #[must_use]
+    pub fn args(&self) -> &[Type] {
+        self.arguments.as_ref().map_or(&[], |arguments| &arguments.types)
+    }
+
+    /// `Fn(A, B)`: `A`, `B`.
+    #[must_use]
+    pub fn inputs(&self) -> Option<&[Type]> {
+        self.arguments.as_ref()?.inputs.as_deref()
+    }
 }
 
 impl Path {
@@ -330,13 +351,13 @@ pub enum Stmt {
     /// `let pat: ty = init else { otherwise };`
     Let {
         /// The pattern.
-        pat: Pat,
+        pat: Box<Pat>,
         /// The written type.
         ty: Type,
         /// The value.
         init: Option<Expr>,
         /// The `else` block.
-        otherwise: Option<Block>,
+        otherwise: Option<Box<Block>>,
     },
     /// An expression followed by `;`.
     Semi(Expr),
@@ -369,19 +390,19 @@ pub enum ExprKind {
     /// `root.link.link`; the root is never itself a chain.
     Chain(Box<Expr>, Vec<Link>),
     /// `path!(..)`.
-    Macro(MacroCall),
+    Macro(Box<MacroCall>),
     /// `&x`, `&mut x`, `&raw x`.
     Ref(Box<Expr>),
     /// `*x`.
     Deref(Box<Expr>),
     /// `x as T`.
-    Cast(Box<Expr>, Type),
+    Cast(Box<Expr>, Box<Type>),
     /// `(a, b)`; parentheses around one expression are dropped.
     Tuple(Vec<Expr>),
     /// `[a, b]`, and `[a; n]` as `[a, n]`.
     Array(Vec<Expr>),
     /// `Path { field: value, ..base }`.
-    Struct(Path, Vec<(Name, Expr)>, Option<Box<Expr>>),
+    Struct(Box<Path>, Vec<(Name, Expr)>, Option<Box<Expr>>),
     /// `|a, b| body`, with `async`.
     Closure(Box<Closure>),
     /// `async { .. }`, `async move { .. }`.
@@ -395,9 +416,9 @@ pub enum ExprKind {
     /// `loop`, `while cond` (the condition may be a [`ExprKind::Let`]).
     Loop(Option<Box<Expr>>, Block),
     /// `for pat in iter { body }`.
-    For(Pat, Box<Expr>, Block),
+    For(Box<Pat>, Box<Expr>, Block),
     /// `let pat = expr` in a condition.
-    Let(Pat, Box<Expr>),
+    Let(Box<Pat>, Box<Expr>),
     /// `left = right`.
     Assign(Box<Expr>, Box<Expr>),
     /// `return x`, `yield x`.

@@ -6,6 +6,7 @@ use rls_audit::audit::{AuditOptions, Parsing, audit};
 use rls_audit::discover::{Project, Request, Sources};
 use rls_audit::finding::Verdict;
 use rls_audit::inventory::Inventory;
+use rls_audit::parse::{LARGE_STACK, on_large_stack, outline, parse, parse_partly, read_bodies};
 use rls_audit::report::{Color, Context, Format, Times, Verbosity, render};
 use rls_audit::rules::{Origin, RULES_FILE, load};
 
@@ -23,6 +24,52 @@ fn fixtures() {
         let sources = Project::find(&request).unwrap().read(&request).unwrap();
         assert_same(folder, &sources, &root.join(folder).join(RULES_FILE));
     }
+}
+
+/// What is read in parts is what is read at once, in every file of this repository that has no mistakes.
+#[test]
+fn bodies_that_are_read_later() {
+    let reader = std::thread::Builder::new().stack_size(LARGE_STACK).spawn(|| {
+        on_large_stack();
+        read_in_parts();
+    });
+    reader.unwrap().join().unwrap();
+}
+
+fn read_in_parts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for entry in walkdir::WalkDir::new(root.join("src")).into_iter().chain(walkdir::WalkDir::new(root.join("fixtures")))
+    {
+        let path = entry.unwrap().into_path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            count += assert_same_in_parts(&path);
+        }
+    }
+    assert!(count > 500, "only {count} bodies were left out");
+}
+
+fn assert_same_in_parts(path: &Path) -> usize {
+    let text = std::fs::read_to_string(path).unwrap();
+    let whole = parse(&text, false);
+    let Some(outline) = outline(&text) else { return 0 };
+    let insides: Vec<_> = outline.bodies.iter().filter(|body| body.is_optional).map(|body| body.inside).collect();
+    let Some(mut partly) = parse_partly(&text, false, &insides) else {
+        let is_recovered = whole.functions.iter().any(|function| function.is_recovered);
+        assert!(is_recovered || !whole.blind_spots.is_empty(), "{}: could not be read in parts", path.display());
+        return 0;
+    };
+    let Some(blocks) = read_bodies(&text, &insides) else {
+        assert!(!whole.blind_spots.is_empty(), "{}: has a body that could not be read alone", path.display());
+        return 0;
+    };
+    for (inside, block) in insides.iter().zip(blocks) {
+        let mut ending = partly.functions.iter_mut().filter(|function| function.span.end == inside.end + 1);
+        let function = ending.next().unwrap();
+        assert_eq!(function.body.replace(block), None, "{}: {}", path.display(), function.name);
+    }
+    assert!(partly == whole, "{}: differs when read in parts", path.display());
+    insides.len()
 }
 
 /// Larger trees, where there are some: `RLS_AUDIT_TREES=DIR:DIR cargo test --test prefilter -- --nocapture`.
@@ -262,6 +309,57 @@ fn migrations_in_rust() {
              manager.get_connection().execute_unprepared(\"alter table orders enable row level security\").await?; Ok(()) } }",
         ),
     ]);
+}
+
+#[test]
+fn functions_beside_statements() {
+    check(&[(
+        "src/use.rs",
+        "use sqlx::PgPool;
+         pub struct Store { pool: PgPool, sql: String }
+         pub struct Plain { text: String }
+         impl Store {
+             pub fn name(&self) -> String { format!(\"select {}\", self.sql) }
+             pub async fn all(&self) { sqlx::query(&self.name()).execute(self.inner()).await.unwrap(); }
+             fn inner(&self) -> &PgPool { let one = &self.pool; one }
+             pub async fn hidden(&self) { \"select 1\".execute(&self.pool).await; }
+         }
+         impl Plain { pub fn table() -> &'static str { \"orders\" } pub fn count(&self) -> usize { self.text.len() + 17 } }
+         pub fn text() -> Plain { Plain { text: \"select 1 from orders\".to_owned() } }
+         pub fn twice<T, R>(run: impl Fn(T) -> R, it: T) -> R { let result = run(it); result }
+         pub fn unrelated(count: usize) -> usize { let doubled = count * 2; doubled + 1 }
+         pub async fn go(pool: &PgPool) {
+             sqlx::query(&format!(\"select * from {}\", Plain::table())).execute(pool).await.unwrap();
+             sqlx::query(&text().text).execute(pool).await.unwrap();
+             twice(|it| \"select 2\".execute(it), pool).await;
+         }
+         pub async fn job() { start().await; let done = unrelated(1); drop(done); }
+         async fn start() { let pool = PgPool::connect(\"\").await.unwrap(); go(&pool).await }
+         async fn main() { let handle = job(); handle.await }",
+    )]);
+}
+
+#[test]
+fn a_mistake_beside_statements() {
+    for broken in ["let x = ;", "a b c d e f g h", "match { }", "if { } else else"] {
+        let text = format!(
+            "pub async fn one(pool: &sqlx::PgPool) {{ sqlx::query(\"select 1\").execute(pool).await.unwrap(); }}\n\
+             fn two() {{ {broken} let after = 1; }}\nfn three() {{ let after = 1; two(); }}"
+        );
+        let verdict = check(&[("src/use.rs", text.as_str())]);
+        assert!(!verdict.blind_spots.is_empty(), "{broken}");
+    }
+}
+
+#[test]
+fn test_code_that_is_left_out() {
+    let verdict = check(&[(
+        "src/use.rs",
+        "pub async fn one(pool: &sqlx::PgPool) { sqlx::query(\"select 1\").execute(pool).await.unwrap(); }\n\
+         #[cfg(test)]\nmod tests { use super::*; async fn two(pool: &sqlx::PgPool) { one(pool).await; let x = ; } }",
+    )]);
+    assert!(verdict.blind_spots.is_empty(), "{:?}", verdict.blind_spots);
+    assert_eq!(verdict.program.statements.len(), 1);
 }
 
 #[test]

@@ -219,6 +219,23 @@ impl<'a> RuleBook<'a> {
         self.queries.keys().chain(self.handles.keys()).copied().chain(types).collect()
     }
 
+    /// The crates of the packs.
+    pub fn crate_names(&self) -> impl Iterator<Item = &'a str> {
+        self.crates.keys().copied()
+    }
+
+    /// Every name that means something inside a file that matters: what makes statements and scopes, but not what sends
+    /// them, which does so on a handle or on one of these only.
+    pub fn vocabulary(&self) -> impl Iterator<Item = &'a str> {
+        let queries = self.queries.values().flatten().filter_map(|row| match row.1.parts.as_slice() {
+            [.., owner, _] if is_type_name(owner) => Some(*owner),
+            parts => parts.last().copied(),
+        });
+        let constructors =
+            self.constructors.values().flatten().filter_map(|row| row.1.parts.iter().rev().nth(1).copied());
+        queries.chain(constructors).chain(self.handles.keys().copied())
+    }
+
     fn add_pack(&mut self, id: u8, pack: &'a crate::rules::Pack) {
         self.packs.push(&pack.name);
         for name in &pack.crates {

@@ -167,10 +167,10 @@ impl Index<'_> {
             }
         }
         let Some(segment) = path.segments.last() else { return Ty::Unknown };
-        let args = || segment.args.iter().map(|ty| self.resolve(context, ty, depth - 1)).collect::<Rc<[Ty]>>();
-        if let Some(inputs) = &segment.inputs {
+        let args = || segment.args().iter().map(|ty| self.resolve(context, ty, depth - 1)).collect::<Rc<[Ty]>>();
+        if let Some(inputs) = segment.inputs() {
             let inputs = inputs.iter().map(|ty| self.resolve(context, ty, depth - 1)).collect();
-            let output = segment.args.last().map(|ty| self.resolve(context, ty, depth - 1)).unwrap_or_default();
+            let output = segment.args().last().map(|ty| self.resolve(context, ty, depth - 1)).unwrap_or_default();
             return Ty::Callable(inputs, Rc::new(output));
         }
         if let Some(handle) = self.handle_type(context, path) {
@@ -181,7 +181,7 @@ impl Index<'_> {
         match &self.type_def(id).kind {
             TypeKind::Alias(target) => match self.resolve(&self.context_of_type(id), target, depth - 1) {
                 // `type Result<T> = std::result::Result<T, Error>`: the arguments are those written here.
-                Ty::Ext(name, _) if !segment.args.is_empty() => Ty::Ext(name, args()),
+                Ty::Ext(name, _) if !segment.args().is_empty() => Ty::Ext(name, args()),
                 found => found,
             },
             TypeKind::Trait(_) => self.bounds_of_trait(id, args(), depth),
@@ -200,7 +200,7 @@ impl Index<'_> {
 
     /// Whether a name occurs among a path's type arguments, aliases followed.
     fn mentions_args(&self, context: &Context<'_>, path: &Path, name: &str, depth: usize) -> bool {
-        path.segments.iter().flat_map(|segment| &segment.args).any(|arg| self.mentions(context, arg, name, depth))
+        path.segments.iter().flat_map(crate::facts::Segment::args).any(|arg| self.mentions(context, arg, name, depth))
     }
 
     fn mentions(&self, context: &Context<'_>, ty: &Type, name: &str, depth: usize) -> bool {

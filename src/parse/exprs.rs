@@ -93,12 +93,12 @@ impl Lower<'_> {
                 let start = looped.label.as_ref().map_or(looped.for_token.span, |label| label.name.apostrophe);
                 let pat = self.pat(&looped.pat);
                 let iter = Box::new(self.expr(&looped.expr));
-                self.braced(start, &looped.body, |body| ExprKind::For(pat, iter, body))
+                self.braced(start, &looped.body, |body| ExprKind::For(Box::new(pat), iter, body))
             }
             Syn::Let(condition) => {
                 let start = self.places.start(condition.let_token.span);
                 let pat = self.pat(&condition.pat);
-                self.prefixed(start, &condition.expr, |value| ExprKind::Let(pat, value))
+                self.prefixed(start, &condition.expr, |value| ExprKind::Let(Box::new(pat), value))
             }
             _ => self.jump(expr),
         }
@@ -215,7 +215,7 @@ impl Lower<'_> {
         let value = self.expr(value);
         let end = self.type_end(&cast.ty).max(value.span.end);
         let span = between(value.span.start, end);
-        Expr { span, kind: ExprKind::Cast(Box::new(value), types::ty(&cast.ty)) }
+        Expr { span, kind: ExprKind::Cast(Box::new(value), Box::new(types::ty(&cast.ty))) }
     }
 
     fn type_end(&self, ty: &syn::Type) -> u32 {
@@ -254,7 +254,7 @@ impl Lower<'_> {
         let fields = literal.fields.iter().map(|field| (member(&field.member), self.expr(&field.expr))).collect();
         let rest = literal.rest.as_ref().map(|rest| Box::new(self.expr(rest)));
         let span = between(start, self.places.end(literal.brace_token.span.close()));
-        Expr { span, kind: ExprKind::Struct(path, fields, rest) }
+        Expr { span, kind: ExprKind::Struct(Box::new(path), fields, rest) }
     }
 
     fn closure(&mut self, closure: &syn::ExprClosure) -> Expr {

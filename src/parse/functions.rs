@@ -139,7 +139,7 @@ impl Lower<'_> {
             syn::Expr::Block(block) => self.block(&block.block),
             other => Block { stmts: vec![Stmt::Expr(self.expr(other))] },
         });
-        Stmt::Let { pat, ty, init, otherwise }
+        Stmt::Let { pat: Box::new(pat), ty, init, otherwise: otherwise.map(Box::new) }
     }
 
     fn anchor_stmt(&mut self, attributes: &[Attribute], span: Span, semi: Option<&syn::Token![;]>) {

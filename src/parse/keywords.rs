@@ -141,7 +141,7 @@ impl Lower<'_> {
             Some(value) => self.expr(&value),
             None => self.operand(input, Brace::Body)?,
         };
-        Some(Expr { span: value.span, kind: ExprKind::Let(pat, Box::new(value)) })
+        Some(Expr { span: value.span, kind: ExprKind::Let(Box::new(pat), Box::new(value)) })
     }
 
     fn loose_for(&mut self, input: ParseStream<'_>) -> Expr {
@@ -153,7 +153,7 @@ impl Lower<'_> {
         parsed::<Token![in]>(input);
         let iter = self.condition(input);
         let (span, block) = self.loose_block(input).unwrap_or((iter.span, Block::default()));
-        Expr { span: between(start, span.end), kind: ExprKind::For(pat, Box::new(iter), block) }
+        Expr { span: between(start, span.end), kind: ExprKind::For(Box::new(pat), Box::new(iter), block) }
     }
 
     fn loose_match(&mut self, input: ParseStream<'_>) -> Expr {

@@ -149,7 +149,7 @@ impl Lower<'_> {
         }
         let init = if equals(input) { self.loose_expr(input, &mut 0) } else { None };
         let otherwise = parsed::<Token![else]>(input).and_then(|_| self.loose_block(input)).map(|(_, block)| block);
-        Stmt::Let { pat, ty, init, otherwise }
+        Stmt::Let { pat: Box::new(pat), ty, init, otherwise: otherwise.map(Box::new) }
     }
 
     pub(super) fn loose_pat(&mut self, input: ParseStream<'_>) -> Pat {
@@ -173,7 +173,7 @@ impl Lower<'_> {
                 step(input);
                 let ty = parsed_by(input, syn::Type::without_plus).map_or(Type::Other, |ty| types::ty(&ty));
                 let value = flat(std::mem::take(&mut operands));
-                operands.push(Expr { span: value.span, kind: ExprKind::Cast(Box::new(value), ty) });
+                operands.push(Expr { span: value.span, kind: ExprKind::Cast(Box::new(value), Box::new(ty)) });
             } else if operator(input) {
                 operands.extend(self.operand(input, Brace::Literal));
             } else {
@@ -273,7 +273,7 @@ impl Lower<'_> {
                 let ExprKind::Path(path) = path.kind else { return None };
                 let (args, form) = self.macro_args(group.stream());
                 let span = between(start, self.places.end(group.span_close()));
-                return Some(Expr { span, kind: ExprKind::Macro(MacroCall { path, args, form }) });
+                return Some(Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args, form })) });
             }
         }
         if let Ok((delimiters, content)) = parens(input) {
@@ -288,7 +288,7 @@ impl Lower<'_> {
         {
             let fields = self.loose_fields(&content);
             path.span.end = self.delimited(delimiters).end;
-            path.kind = ExprKind::Struct(type_path.clone(), fields, None);
+            path.kind = ExprKind::Struct(Box::new(type_path.clone()), fields, None);
         }
         Some(path)
     }

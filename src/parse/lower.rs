@@ -56,10 +56,16 @@ pub(super) struct Mark {
 
 impl<'t> Lower<'t> {
     pub(super) fn new(text: &'t str, limit: u32, is_test_target: bool) -> Self {
+        Self::with_places(text, Places::new(text, limit), is_test_target)
+    }
+
+    /// Reads a part of a text whose places are these.
+    pub(super) fn with_places(text: &'t str, places: Places, is_test_target: bool) -> Self {
+        let limit = places.limit();
         let root = Module { span: Span { start: 0, end: limit }, in_test: is_test_target, ..Module::default() };
         Self {
             text,
-            places: Places::new(text, limit),
+            places,
             facts: FileFacts { modules: vec![root], ..FileFacts::default() },
             module: 0,
             owner: Owner::Module,
@@ -69,9 +75,14 @@ impl<'t> Lower<'t> {
             is_shallow: false,
             seen: 0,
             broken_around: 0,
-            fuel: 32 * text.len() as u64 + 4096,
+            fuel: fuel(text),
             quiet: false,
         }
+    }
+
+    /// Reads a part that nothing nests too deep in, with no more effort than its length is worth.
+    pub(super) fn for_part(self, part: &str) -> Self {
+        Self { is_shallow: true, fuel: fuel(part), ..self }
     }
 
     /// Reads with another owner of functions and constants, and goes back.
@@ -140,6 +151,11 @@ impl<'t> Lower<'t> {
     pub(super) fn slice(&self, span: Span) -> &'t str {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")
     }
+}
+
+/// How much of a text may be parsed again.
+fn fuel(text: &str) -> u64 {
+    32 * text.len() as u64 + 4096
 }
 
 /// An identifier's name, without `r#`.

@@ -18,7 +18,7 @@ impl Lower<'_> {
         let span = between(self.path_span(None, &call.path).start, self.macro_end(call));
         let path = types::path(None, &call.path);
         let (args, form) = self.macro_args(call.tokens.clone());
-        Expr { span, kind: ExprKind::Macro(MacroCall { path, args, form }) }
+        Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args, form })) }
     }
 
     fn macro_end(&self, call: &Macro) -> u32 {

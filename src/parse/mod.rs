@@ -3,9 +3,13 @@
 //! In layers, so that one thing the parser does not know hides nothing else: the file item by item (`recover`),
 //! a broken item part by part, a broken statement as far as it goes (`loose`); what nests too deep in cuts (`nesting`);
 //! what does not even lex or balance after a repair that keeps every offset (`repair`).
+//!
+//! A file can also be read without the bodies of some functions (`outline`, `partly`), which can be read later.
 
 mod attrs;
 mod broken;
+mod compact;
+mod cut;
 mod directives;
 mod exprs;
 mod functions;
@@ -16,6 +20,9 @@ mod loose;
 mod lower;
 mod macros;
 mod nesting;
+mod odd;
+mod outline;
+mod partly;
 mod patterns;
 mod places;
 mod prepare;
@@ -29,6 +36,9 @@ mod types;
 use std::cell::Cell;
 
 use proc_macro2::TokenStream;
+
+pub use self::outline::{Body, Outline, outline, word_hash};
+pub use self::partly::{parse_partly, read_bodies, without_tests};
 
 use self::lower::Lower;
 use self::recover::Members;
@@ -115,6 +125,7 @@ fn read_tokens(lower: &mut Lower<'_>, tokens: TokenStream, depth: u32) -> FileFa
 fn finished(mut facts: FileFacts) -> FileFacts {
     facts.blind_spots.sort_by_key(|blind| blind.span);
     facts.blind_spots.dedup_by_key(|blind| blind.span.start);
+    compact::compact(&mut facts);
     facts
 }
 

@@ -5,6 +5,7 @@
 
 use proc_macro2::LineColumn;
 
+use super::cut::Offsets;
 use crate::source::{Span, to_u32};
 
 /// Every `STRIDE`th character's byte is remembered, so that a lookup walks less than this many characters.
@@ -18,6 +19,8 @@ pub(super) struct Places {
     wide: Option<Wide>,
     /// The length of the file; a repaired text goes on behind it.
     limit: u32,
+    /// From the text that is read to the file's.
+    offsets: Offsets,
 }
 
 struct Wide {
@@ -33,9 +36,14 @@ pub(super) fn between(start: u32, end: u32) -> Span {
 
 impl Places {
     pub(super) fn new(text: &str, limit: u32) -> Self {
+        Self::at(text, limit, Offsets::default())
+    }
+
+    /// The way back through a text that is only a part of the file's.
+    pub(super) fn at(text: &str, limit: u32, offsets: Offsets) -> Self {
         if text.is_ascii() {
             let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| to_u32(at + 1));
-            return Self { line_starts: std::iter::once(0).chain(breaks).collect(), wide: None, limit };
+            return Self { line_starts: std::iter::once(0).chain(breaks).collect(), wide: None, limit, offsets };
         }
         let mut line_starts = vec![0];
         let mut checkpoints = Vec::new();
@@ -47,7 +55,7 @@ impl Places {
                 line_starts.push(to_u32(index + 1));
             }
         }
-        Self { line_starts, wide: Some(Wide { text: text.into(), checkpoints }), limit }
+        Self { line_starts, wide: Some(Wide { text: text.into(), checkpoints }), limit, offsets }
     }
 
     pub(super) fn limit(&self) -> u32 {
@@ -73,7 +81,7 @@ impl Places {
             None => to_u32(unit),
             Some(wide) => wide.byte(unit),
         };
-        byte.min(self.limit)
+        self.offsets.whole(byte).min(self.limit)
     }
 }
 

@@ -4,7 +4,7 @@ use syn::punctuated::Punctuated;
 use syn::{GenericArgument, GenericParam, PathArguments, ReturnType, TypeParamBound, WherePredicate};
 
 use super::lower::name;
-use crate::facts::{Generic, Path, Segment, Type};
+use crate::facts::{Arguments, Generic, Path, Segment, Type};
 
 /// Types are followed this deep; deeper ones mean nothing to anybody.
 const DEEPEST: u32 = 64;
@@ -112,12 +112,16 @@ fn segment(segment: &syn::PathSegment, depth: u32) -> Segment {
     match &segment.arguments {
         PathArguments::None => Segment { name, ..Segment::default() },
         PathArguments::AngleBracketed(arguments) => {
-            Segment { name, args: type_arguments(arguments, depth + 1), inputs: None }
+            let types = type_arguments(arguments, depth + 1);
+            let arguments = (!types.is_empty()).then(|| Box::new(Arguments { types, inputs: None }));
+            Segment { name, arguments }
         }
         PathArguments::Parenthesized(arguments) => Segment {
             name,
-            args: vec![output_at(&arguments.output, depth + 1)],
-            inputs: Some(arguments.inputs.iter().map(|input| at_depth(&input.ty, depth + 1)).collect()),
+            arguments: Some(Box::new(Arguments {
+                types: vec![output_at(&arguments.output, depth + 1)],
+                inputs: Some(arguments.inputs.iter().map(|input| at_depth(&input.ty, depth + 1)).collect()),
+            })),
         },
     }
 }

@@ -5,10 +5,11 @@
 //! It matters too if it defines what a function that touches handles calls or reads: generic helpers, macros, constants.
 //! Such names are only known once their files are parsed, so the search goes round by round until no name is new.
 
+mod bodies;
 mod carriers;
 mod definitions;
 mod matcher;
 mod reading;
 mod words;
 
-pub use reading::{Parsing, Reading};
+pub use reading::{Parsing, Reading, TestCode};

@@ -128,7 +128,7 @@ impl<'a> Reader<'_, 'a> {
             let is_last = at + 1 == block.stmts.len();
             let first_new = self.f.handles.len();
             match stmt {
-                Stmt::Let { pat, ty, init, otherwise } => self.read_let(pat, ty, init.as_ref(), otherwise.as_ref()),
+                Stmt::Let { pat, ty, init, otherwise } => self.read_let(pat, ty, init.as_ref(), otherwise.as_deref()),
                 Stmt::Semi(expr) => drop(self.eval(expr)),
                 Stmt::Expr(expr) => {
                     let result = self.eval(expr);

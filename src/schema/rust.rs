@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::replay::Origin;
-use crate::facts::{Block, Closure, Expr, ExprKind, FileFacts, Function, LinkKind, MacroCall, Owner, Pat, Stmt};
+use crate::facts::{Block, Closure, Expr, ExprKind, FileFacts, Function, LinkKind, Owner, Pat, Stmt};
 use crate::program::{FileId, Place};
 use crate::source::{SourceFile, Span};
 use crate::sql::analyse;
@@ -66,7 +66,8 @@ impl<'a> Reader<'a> {
         for stmt in &block.stmts {
             match stmt {
                 Stmt::Let { pat, init, otherwise, .. } => {
-                    if let (Pat::Ident(name, None), Some(text)) = (pat, init.as_ref().and_then(|init| self.text(init)))
+                    if let (Pat::Ident(name, None), Some(text)) =
+                        (pat.as_ref(), init.as_ref().and_then(|init| self.text(init)))
                     {
                         self.variables.push((name.to_string(), text));
                     } else {
@@ -100,7 +101,7 @@ impl<'a> Reader<'a> {
                 self.each(args);
             }
             ExprKind::For(pat, iter, body) => self.repeat(pat, iter, body),
-            ExprKind::Macro(MacroCall { args, .. }) => self.each(args),
+            ExprKind::Macro(call) => self.each(&call.args),
             ExprKind::Ref(inner)
             | ExprKind::Deref(inner)
             | ExprKind::Cast(inner, _)

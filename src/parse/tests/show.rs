@@ -169,8 +169,8 @@ pub(super) fn ty(written: &Type) -> String {
 
 pub(super) fn path(written: &Path) -> String {
     let segments = written.segments.iter().map(|segment| {
-        let args = segment.args.iter().map(ty).collect::<Vec<_>>().join(", ");
-        match &segment.inputs {
+        let args = segment.args().iter().map(ty).collect::<Vec<_>>().join(", ");
+        match segment.inputs() {
             Some(inputs) => {
                 format!("{}({}) -> {args}", segment.name, inputs.iter().map(ty).collect::<Vec<_>>().join(", "))
             }
