@@ -86,6 +86,29 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn a_wrong_token_hides_no_statement(
+        choices in prop::collection::vec(any::<u8>(), 0..200),
+        at in any::<prop::sample::Index>(),
+        wrong in prop::sample::select(WRONG.to_vec()),
+    ) {
+        let planted = planted::planted(&choices);
+        let is_free = |at: usize| !planted.places.iter().any(|place| place.start < at && at < place.end);
+        let ends = planted.text.match_indices([' ', '(', ')', '{', '}', ',', ';']).map(|(at, _)| at);
+        let places: Vec<usize> = ends.filter(|at| is_free(*at)).collect();
+        let at = *at.get(&places);
+        // `let m!(..)` is Rust: the macro makes a pattern, not a statement.
+        let word = planted.text[at..].trim_start().trim_start_matches(|c: char| c.is_alphanumeric() || "_:".contains(c));
+        prop_assume!(wrong != "let" || !word.starts_with('!'));
+        let mut text = planted.text.clone();
+        text.insert_str(at, &format!(" {wrong} "));
+        prop_assert_eq!(planted::found(&check(&text)), planted::expected(planted.statements), "{} in {}", wrong, text);
+    }
+}
+
 /// Long repetitions of what once took time that grew with the square, or more stack than there is.
 #[test]
 fn repetitions_end() {
@@ -116,6 +139,14 @@ fn repetitions_end() {
         check(&format!("fn f() {{ {} }}\nfn g() {{}}", repeated.repeat(20_000 / repeated.len())));
     }
 }
+
+/// What can stand at a wrong place without opening a literal, a comment, an attribute or a bracket.
+const WRONG: [&str; 50] = [
+    "fn", "impl", "mod", "pub", "use", "const", "static", "trait", "struct", "enum", "type", "extern", "union", "let",
+    "if", "else", "match", "while", "for", "loop", "in", "async", "move", "return", "break", "super", "unsafe",
+    "where", "as", "dyn", "x", "A", "1", "\"s\"", "::", "<", ">", "|", "||", "&", "!", "=", "=>", "->", "..", ".", "?",
+    ";", ",", "$",
+];
 
 /// What breaks parsers.
 const TOKENS: [&str; 56] = [

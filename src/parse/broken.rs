@@ -5,6 +5,7 @@ use syn::Attribute;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 
+use super::strays::may_do_something;
 use super::tokens::{parsed, parsed_by, step};
 use super::{nesting, types};
 use crate::facts::Type;
@@ -33,11 +34,12 @@ impl Broken {
         let found = tokens.iter().enumerate().find_map(|(at, token)| match token {
             TokenTree::Ident(ident) => {
                 let word = ident.to_string();
-                is_keyword(&word, tokens.get(at + 1)).then_some((at, word))
+                is_keyword(&word, &tokens[at + 1..]).then_some((at, word))
             }
             _ => None,
         });
-        let (at, keyword) = found.unwrap_or_default();
+        // What stands before it must belong to it: else there is another thing first.
+        let (at, keyword) = found.filter(|(at, _)| is_head(&tokens[..*at])).unwrap_or_default();
         Self { attributes, tokens, keyword, at }
     }
 
@@ -57,12 +59,51 @@ impl Broken {
         })
     }
 
-    /// The first group in parentheses.
-    pub(super) fn params(&self) -> Option<&Group> {
-        self.tokens[self.at..].iter().find_map(|token| match token {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => Some(group),
+    /// The name directly behind the keyword.
+    pub(super) fn own_name(&self) -> Option<&Ident> {
+        match self.tokens.get(self.at + 1) {
+            Some(TokenTree::Ident(ident)) => Some(ident),
             _ => None,
-        })
+        }
+    }
+
+    /// The parameters of a function behind its name and generics, and what stands between them and the body.
+    /// `None` if something else stands there.
+    pub(super) fn params(&self) -> Option<(Option<&Group>, TokenStream)> {
+        let mut angles = 0_i32;
+        let mut is_arrow = false;
+        for (at, token) in self.tokens.iter().enumerate().skip(self.at + 2) {
+            match token {
+                TokenTree::Group(group) if angles <= 0 && group.delimiter() == Delimiter::Parenthesis => {
+                    let is_call =
+                        self.tokens.get(at + 1).is_some_and(|next| is_punct(next, '.') || is_punct(next, '?'));
+                    return if is_call { None } else { Some((Some(group), self.before_body(at + 1))) };
+                }
+                TokenTree::Group(group) if angles <= 0 && group.delimiter() == Delimiter::Brace => {
+                    return Some((None, TokenStream::new()));
+                }
+                token if is_punct(token, '<') => angles += 1,
+                token if is_punct(token, '>') && !is_arrow => angles -= 1,
+                _ if angles <= 0 => return None,
+                _ => {}
+            }
+            is_arrow = is_punct(token, '-');
+        }
+        None
+    }
+
+    /// What stands between the keyword and the body.
+    pub(super) fn head(&self) -> TokenStream {
+        self.before_body(self.at + 1)
+    }
+
+    fn before_body(&self, start: usize) -> TokenStream {
+        let body = self.body().map(|body| body.span_open().byte_range().start);
+        let is_body = |token: &&TokenTree| match token {
+            TokenTree::Group(group) => Some(group.span_open().byte_range().start) == body,
+            _ => false,
+        };
+        self.tokens.iter().skip(start).take_while(|token| !is_body(token)).cloned().collect()
     }
 
     /// The item with nothing in its body: whether its head is fine.
@@ -100,8 +141,11 @@ impl Broken {
         let is_value = matches!(self.keyword.as_str(), "const" | "static");
         let is_eq = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
         let start = match self.tokens.iter().position(is_eq) {
-            Some(equals) if is_value => equals + 1,
-            _ if is_value => self.tokens.len(),
+            Some(equals)
+                if is_value && !may_do_something(&self.tokens[self.at + 1..equals].iter().cloned().collect()) =>
+            {
+                equals + 1
+            }
             _ if self.keyword.is_empty() => self.tokens.iter().take_while(|token| is_modifier(token)).count(),
             _ => self.at + 1,
         };
@@ -145,6 +189,8 @@ pub(super) struct ItemEnd {
     has_noise: bool,
     after_pound: bool,
     is_after_const: bool,
+    /// In an `extern` block or a function of another language, until it shows which.
+    is_extern: bool,
 }
 
 impl ItemEnd {
@@ -168,7 +214,9 @@ impl ItemEnd {
             TokenTree::Punct(punct) if punct.as_char() == ';' => return true,
             TokenTree::Punct(punct) if punct.as_char() == '#' => self.after_pound = true,
             TokenTree::Group(_) if after_pound => {}
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => return !self.needs_semicolon,
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                return !self.needs_semicolon || (self.is_extern && !self.has_keyword);
+            }
             TokenTree::Ident(ident) if !self.has_keyword => self.word(&ident.to_string()),
             TokenTree::Group(_) | TokenTree::Ident(_) => {}
             _ => self.has_noise |= !self.has_keyword && !after_pound,
@@ -190,6 +238,7 @@ impl ItemEnd {
             "const" | "extern" => {
                 self.needs_semicolon = true;
                 self.is_after_const = word == "const";
+                self.is_extern = word == "extern";
             }
             "pub" | "unsafe" | "async" | "default" | "gen" | "auto" | "safe" => self.needs_semicolon = false,
             _ => self.has_noise = !self.needs_semicolon,
@@ -197,9 +246,14 @@ impl ItemEnd {
     }
 }
 
-fn is_keyword(word: &str, next: Option<&TokenTree>) -> bool {
+fn is_keyword(word: &str, rest: &[TokenTree]) -> bool {
+    let next = rest.first();
     match word {
-        "fn" | "impl" | "mod" | "trait" | "struct" | "enum" | "use" | "static" | "type" | "extern" | "macro" => true,
+        "fn" | "impl" | "mod" | "trait" | "struct" | "enum" | "use" | "static" | "type" | "macro" => true,
+        "extern" => {
+            let is_fn = |token: &TokenTree| matches!(token, TokenTree::Ident(ident) if ident == "fn");
+            !rest.iter().take(2).any(is_fn)
+        }
         "union" => matches!(next, Some(TokenTree::Ident(_))),
         "const" => matches!(next, Some(TokenTree::Ident(next)) if !modifies(next)),
         _ => false,
@@ -209,6 +263,29 @@ fn is_keyword(word: &str, next: Option<&TokenTree>) -> bool {
 /// Whether what follows a `const` makes it a modifier.
 fn modifies(next: &Ident) -> bool {
     ["fn", "unsafe", "async", "gen", "extern", "trait", "impl", "auto"].iter().any(|word| next == word)
+}
+
+/// Whether these tokens can stand before a keyword: modifiers, visibility, an ABI.
+fn is_head(tokens: &[TokenTree]) -> bool {
+    let mut before = None;
+    tokens.iter().all(|token| match token {
+        TokenTree::Group(group) => {
+            before.replace(token).is_some_and(|before| is_word(before, "pub")) && !may_do_something(&group.stream())
+        }
+        TokenTree::Literal(_) => before.replace(token).is_some_and(|before| is_word(before, "extern")),
+        _ => {
+            before = Some(token);
+            is_modifier(token)
+        }
+    })
+}
+
+fn is_punct(token: &TokenTree, character: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
+}
+
+fn is_word(token: &TokenTree, word: &str) -> bool {
+    matches!(token, TokenTree::Ident(ident) if ident == word)
 }
 
 /// What stands before a keyword, and without one makes no item.

@@ -1,6 +1,6 @@
 //! What starts with a keyword and does not parse: closures, branches, loops and matches, as far as they go.
 
-use proc_macro2::{Delimiter, Ident};
+use proc_macro2::{Delimiter, Ident, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr as Syn, Lit, Token, token};
@@ -8,9 +8,8 @@ use syn::{Attribute, Expr as Syn, Lit, Token, token};
 use super::loose::{Brace, flat, operator};
 use super::lower::Lower;
 use super::places::between;
-use super::tokens::{braces, equals, parsed, parsed_by, step, step_by};
-use super::types;
-use crate::facts::{Arm, Block, Closure, Expr, ExprKind, Param, Type};
+use super::tokens::{braces, equals, parsed, parsed_by, parsed_whole, step, step_by, step_from};
+use crate::facts::{Arm, Block, Closure, Expr, ExprKind, Param, Pat, Type};
 
 impl Lower<'_> {
     /// Closures, blocks and branches.
@@ -18,7 +17,7 @@ impl Lower<'_> {
         let start = self.at(input);
         let modified = modifiers(input);
         step_by(input, modified.tokens);
-        if input.peek(Token![|]) || input.peek(Token![||]) {
+        if input.peek(Token![||]) || has_closure_params(input) {
             return Some(self.loose_closure(input, start, &modified));
         }
         if modified.any
@@ -40,11 +39,14 @@ impl Lower<'_> {
             "for" => Some(self.loose_for(input)),
             "loop" => {
                 step(input);
-                let (span, block) = self.loose_block(input)?;
+                let (span, block) = self.loose_block(input).unwrap_or((between(start, start + 4), Block::default()));
                 Some(Expr { span: between(start, span.end), kind: ExprKind::Loop(None, block) })
             }
             "return" | "break" | "yield" | "become" | "do" => {
-                step_by(input, if ident == "do" { 2 } else { 1 });
+                step(input);
+                if ident == "do" && input.cursor().ident().is_some_and(|(next, _)| next == "yeet") {
+                    step(input);
+                }
                 let value = self.loose_expr(input, &mut 0).map(Box::new);
                 let end = value.as_ref().map_or(start, |value| value.span.end);
                 let kind = if ident == "break" { ExprKind::Break(value) } else { ExprKind::Return(value) };
@@ -59,20 +61,19 @@ impl Lower<'_> {
         if parsed::<Token![||]>(input).is_none() {
             step(input);
             while !input.is_empty() && !input.peek(Token![|]) && !input.peek(Token![;]) {
-                match parsed_by(input, syn::Pat::parse_single) {
+                match parsed_whole(input, syn::Pat::parse_single) {
                     Some(pat) => {
-                        let ty = parsed::<Token![:]>(input).and_then(|_| parsed::<syn::Type>(input));
-                        let ty = ty.map_or(Type::Infer, |ty| types::ty(&ty));
+                        let ty = parsed::<Token![:]>(input).and_then(|_| self.known_type(input)).unwrap_or(Type::Infer);
                         params.push(Param { pat: self.pat(&pat), ty });
                     }
-                    None => step(input),
+                    None => self.skip(input),
                 }
                 parsed::<Token![,]>(input);
             }
             parsed::<Token![|]>(input);
         }
         if parsed::<Token![->]>(input).is_some() {
-            parsed::<syn::Type>(input);
+            self.known_type(input);
         }
         let empty = Expr { span: between(start, start + 1), kind: ExprKind::Other(Vec::new()) };
         let body = self.loose_expr(input, &mut 0).unwrap_or(empty);
@@ -115,12 +116,13 @@ impl Lower<'_> {
                 wants_operand = true;
                 continue;
             }
+            let before = input.cursor();
             let part =
                 if input.peek(Token![let]) { self.loose_binding(input) } else { self.operand(input, Brace::Body) };
             wants_operand = part.is_none();
             match part {
                 Some(part) => parts.push(part),
-                None => step(input),
+                None => step_from(input, before),
             }
         }
         match parts.len() {
@@ -132,7 +134,7 @@ impl Lower<'_> {
     /// `let pat = value` in a condition. Takes at least the `let`.
     fn loose_binding(&mut self, input: ParseStream<'_>) -> Option<Expr> {
         step(input);
-        let pat = self.loose_pat(input);
+        let pat = self.known_pat(input).unwrap_or(Pat::Wild);
         equals(input);
         if input.peek(token::Brace) && !is_operand(input) {
             return None;
@@ -149,7 +151,7 @@ impl Lower<'_> {
         step(input);
         // `for await` of stream macros.
         parsed::<Token![await]>(input);
-        let pat = self.loose_pat(input);
+        let pat = self.known_pat(input).unwrap_or(Pat::Wild);
         parsed::<Token![in]>(input);
         let iter = self.condition(input);
         let (span, block) = self.loose_block(input).unwrap_or((iter.span, Block::default()));
@@ -170,13 +172,13 @@ impl Lower<'_> {
         while !input.is_empty() {
             parsed_by(input, Attribute::parse_outer);
             self.guards.clear();
-            let pat = self.loose_pat(input);
+            let pat = self.known_pat(input).unwrap_or(Pat::Wild);
             let guard = match parsed::<Token![if]>(input) {
                 Some(_) => Some(self.condition(input)),
                 None => self.take_guards(),
             };
             while !input.is_empty() && !input.peek(Token![=>]) && !input.peek(Token![;]) {
-                step(input);
+                self.skip(input);
             }
             parsed::<Token![=>]>(input);
             if let Some(body) = self.arm_body(input) {
@@ -184,7 +186,7 @@ impl Lower<'_> {
                 arms.push(Arm { pat, guard, body });
             }
             while !input.is_empty() && parsed::<Token![,]>(input).is_none() && !starts_arm(input) {
-                step(input);
+                self.skip(input);
             }
         }
         arms
@@ -244,6 +246,21 @@ fn modifiers(input: ParseStream<'_>) -> Modifiers {
         return Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
     }
     found
+}
+
+/// Whether a `|` is here, and the one that belongs to it comes before anything that no parameter holds.
+fn has_closure_params(input: ParseStream<'_>) -> bool {
+    let Some((_, mut cursor)) = input.cursor().punct().filter(|(punct, _)| punct.as_char() == '|') else {
+        return false;
+    };
+    while let Some((token, next)) = cursor.token_tree() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '|' => return true,
+            TokenTree::Punct(punct) if matches!(punct.as_char(), ';' | '=' | '.' | '?') => return false,
+            _ => cursor = next,
+        }
+    }
+    false
 }
 
 /// Whether the block here is an operand of a condition: what it decides on, or an operator, comes behind it.

@@ -6,8 +6,8 @@
 use proc_macro2::extra::DelimSpan;
 use proc_macro2::{Ident, TokenTree};
 use syn::ext::IdentExt;
-use syn::parse::ParseStream;
 use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr as Syn, Lit, Token, token};
 
 use super::broken::item_tokens;
@@ -15,7 +15,7 @@ use super::lower::{Lower, name};
 use super::patterns::member;
 use super::places::between;
 use super::recover::MOST_AROUND;
-use super::tokens::{braces, brackets, equals, parens, parsed, parsed_by, step, step_by};
+use super::tokens::{braces, brackets, equals, parens, parsed, parsed_by, parsed_whole, step, step_by, step_from};
 use super::types;
 use crate::facts::{Block, Expr, ExprKind, Link, LinkKind, MacroCall, Name, Pat, Path, Segment, Stmt, Type};
 use crate::source::Span;
@@ -46,11 +46,12 @@ impl Lower<'_> {
         }
         if starts_item(input) && self.broken_around <= MOST_AROUND {
             let tokens = item_tokens(input);
-            self.recover_item(tokens, None);
+            self.recover_inside(tokens);
             return None;
         }
+        let before = input.cursor();
         let Some(value) = self.manual(input, 0) else {
-            step(input);
+            step_from(input, before);
             return None;
         };
         self.anchor(value.span);
@@ -71,9 +72,10 @@ impl Lower<'_> {
                 let span = between(start, self.at(input));
                 pieces.push(Expr { span, kind: ExprKind::Block(Block { stmts: vec![stmt] }) });
             } else {
+                let before = input.cursor();
                 match self.loose_expr(input, &mut from) {
                     Some(piece) => pieces.push(piece),
-                    None => step(input),
+                    None => step_from(input, before),
                 }
             }
         }
@@ -84,9 +86,10 @@ impl Lower<'_> {
     pub(super) fn by_hand(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
         let mut parts = Vec::new();
         while !input.is_empty() {
+            let before = input.cursor();
             match self.manual(input, 0) {
                 Some(part) => parts.push(part),
-                None => step(input),
+                None => step_from(input, before),
             }
         }
         parts
@@ -96,67 +99,26 @@ impl Lower<'_> {
     ///
     /// `from` is where the last failure was; before it, another attempt would fail at the same place.
     pub(super) fn loose_expr(&mut self, input: ParseStream<'_>, from: &mut u32) -> Option<Expr> {
-        match self.attempt(input, from, |ahead| ahead.parse::<Syn>()) {
+        match self.attempt(input, from, Syn::parse) {
             Some(expr) => Some(self.expr(&expr)),
             None => self.manual(input, *from),
         }
     }
 
-    /// Tries to parse, if there is hope and fuel.
-    pub(super) fn attempt<T>(
-        &mut self,
-        input: ParseStream<'_>,
-        from: &mut u32,
-        parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
-    ) -> Option<T> {
-        let at = self.at(input);
-        if at < *from || self.fuel == 0 || input.is_empty() {
-            return None;
-        }
-        let ahead = input.fork();
-        match parse(&ahead) {
-            Ok(value) if ahead.cursor() != input.cursor() => {
-                input.advance_to(&ahead);
-                Some(value)
-            }
-            Ok(_) => None,
-            Err(error) => {
-                *from = self.spend(at, &error);
-                None
-            }
-        }
-    }
-
-    /// Pays for an attempt that failed. Returns where it failed.
-    pub(super) fn spend(&mut self, at: u32, error: &syn::Error) -> u32 {
-        let start = self.places.start(error.span());
-        // An error at the end of the stream has no place.
-        let failed = if start < at { self.places.limit() } else { start }.max(at + 1);
-        self.fuel = self.fuel.saturating_sub(u64::from(failed - at) + 16);
-        failed
-    }
-
     /// `let pat: ty = init else { .. }`, part by part.
     fn loose_let(&mut self, input: ParseStream<'_>) -> Stmt {
         step(input);
-        let pat = self.loose_pat(input);
+        let pat = self.known_pat(input).unwrap_or(Pat::Wild);
         let ty = match parsed::<Token![:]>(input) {
-            Some(_) => parsed::<syn::Type>(input).map_or(Type::Infer, |ty| types::ty(&ty)),
+            Some(_) => self.known_type(input).unwrap_or(Type::Infer),
             None => Type::Infer,
         };
         while !input.is_empty() && !input.peek(Token![=]) && !input.peek(Token![;]) && !input.peek(Token![let]) {
-            step(input);
+            self.skip(input);
         }
         let init = if equals(input) { self.loose_expr(input, &mut 0) } else { None };
         let otherwise = parsed::<Token![else]>(input).and_then(|_| self.loose_block(input)).map(|(_, block)| block);
         Stmt::Let { pat: Box::new(pat), ty, init, otherwise: otherwise.map(Box::new) }
-    }
-
-    pub(super) fn loose_pat(&mut self, input: ParseStream<'_>) -> Pat {
-        match parsed_by(input, syn::Pat::parse_multi_with_leading_vert) {
-            Some(pat) => self.pat(&pat),
-            None => Pat::Wild,
-        }
     }
 
     /// An operand, and with operators behind it their operands, flat.
@@ -171,7 +133,7 @@ impl Lower<'_> {
             }
             if input.peek(Token![as]) {
                 step(input);
-                let ty = parsed_by(input, syn::Type::without_plus).map_or(Type::Other, |ty| types::ty(&ty));
+                let ty = parsed_whole(input, syn::Type::without_plus).map_or(Type::Other, |ty| types::ty(&ty));
                 let value = flat(std::mem::take(&mut operands));
                 operands.push(Expr { span: value.span, kind: ExprKind::Cast(Box::new(value), Box::new(ty)) });
             } else if operator(input) {
@@ -260,7 +222,7 @@ impl Lower<'_> {
 
     /// A path, with a macro's or a call's arguments or a literal's fields behind it.
     fn path_root(&mut self, input: ParseStream<'_>, brace: Brace) -> Option<Expr> {
-        let mut path = match parsed::<syn::ExprPath>(input) {
+        let mut path = match parsed_whole(input, syn::ExprPath::parse) {
             Some(path) => self.path_expr(&path),
             None => self.plain_path(input)?,
         };
@@ -313,6 +275,7 @@ impl Lower<'_> {
             let named = input.peek2(Token![:]) && !input.peek2(Token![::]);
             let field = if named { parsed::<syn::Member>(input).map(|field| member(&field)) } else { None };
             parsed::<Token![:]>(input);
+            let before = input.cursor();
             match self.loose_expr(input, &mut 0) {
                 Some(value) => {
                     let shorthand = match &value.kind {
@@ -321,7 +284,7 @@ impl Lower<'_> {
                     };
                     fields.push((field.or(shorthand).unwrap_or_default(), value));
                 }
-                None => step(input),
+                None => step_from(input, before),
             }
             parsed::<Token![,]>(input);
         }
@@ -396,9 +359,10 @@ impl Lower<'_> {
         let mut parts = Vec::new();
         let mut from = 0;
         while !input.is_empty() && !input.peek(Token![,]) {
+            let before = input.cursor();
             match self.loose_expr(input, &mut from) {
                 Some(part) => parts.push(part),
-                None => step(input),
+                None => step_from(input, before),
             }
         }
         parsed::<Token![,]>(input);

@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use smol_str::ToSmolStr;
 
 use super::places::Places;
-use crate::facts::{Blind, Expr, FileFacts, Module, ModuleIndex, Name, Owner};
+use crate::facts::{Blind, Expr, FileFacts, Module, ModuleIndex, Name, Owner, Stmt};
 use crate::source::Span;
 
 /// Reads one file. The `impl` blocks are in the files named after what they read.
@@ -24,8 +24,14 @@ pub(super) struct Lower<'t> {
     pub(super) anchors: Option<Vec<Anchor>>,
     /// Nothing in what is being read nests too deep for the parser.
     pub(super) is_shallow: bool,
+    /// What was read where it has no place, until the block around it takes it.
+    pub(super) strays: Vec<Stmt>,
     /// The last place that was looked at while recovering.
     pub(super) seen: u32,
+    /// The parser has left something over in a group.
+    pub(super) has_left_over: bool,
+    /// Everything that parses is looked through for what the parser leaves over.
+    pub(super) is_strict: bool,
     /// How many broken items are around.
     pub(super) broken_around: u32,
     /// How much may still be parsed again after a failure. Keeps broken files linear.
@@ -52,6 +58,7 @@ pub(super) struct Mark {
     modules: usize,
     blind_spots: usize,
     anchors: usize,
+    strays: usize,
 }
 
 impl<'t> Lower<'t> {
@@ -73,6 +80,9 @@ impl<'t> Lower<'t> {
             guards: Vec::new(),
             anchors: None,
             is_shallow: false,
+            strays: Vec::new(),
+            has_left_over: false,
+            is_strict: false,
             seen: 0,
             broken_around: 0,
             fuel: fuel(text),
@@ -131,6 +141,7 @@ impl<'t> Lower<'t> {
             modules: self.facts.modules.len(),
             blind_spots: self.facts.blind_spots.len(),
             anchors: self.anchors.as_ref().map_or(0, Vec::len),
+            strays: self.strays.len(),
         }
     }
 
@@ -142,6 +153,7 @@ impl<'t> Lower<'t> {
         self.facts.consts.truncate(mark.consts);
         self.facts.modules.truncate(mark.modules);
         self.facts.blind_spots.truncate(mark.blind_spots);
+        self.strays.truncate(mark.strays);
         if let Some(anchors) = &mut self.anchors {
             anchors.truncate(mark.anchors);
         }

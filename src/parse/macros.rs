@@ -1,12 +1,17 @@
 //! Macros: calls with what could be read of their arguments, and `macro_rules!` definitions.
 
+use std::iter::Peekable;
+
+use proc_macro2::token_stream::IntoIter;
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, TokenStream, TokenTree};
+use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Block as SynBlock, Expr as Syn, Macro, Token};
 
 use super::lower::{Lower, name};
 use super::places::between;
+use super::strays::may_do_something;
 use super::tokens::{equals, parsed, parsed_by};
 use super::{attrs, types};
 use crate::facts::{Arm, Block, Expr, ExprKind, Function, MacroCall, MacroForm, Name, Owner, Param, Pat, Stmt, Type};
@@ -35,13 +40,19 @@ impl Lower<'_> {
         if tokens.is_empty() {
             return (Vec::new(), MacroForm::Exprs);
         }
+        let mark = self.mark();
         let mut read = (Vec::new(), MacroForm::Pieces);
         let parser = |input: ParseStream<'_>| {
             read = self.read_macro_args(input);
             Ok(())
         };
-        // What is left over was read as pieces; there is no failure to report.
-        let _ = parser.parse2(tokens);
+        if parser.parse2(tokens.clone()).is_err() {
+            self.undo(&mark);
+            let strict = std::mem::replace(&mut self.is_strict, true);
+            let left_over = self.has_left_over;
+            self.read_all(tokens, |lower, input| read = (lower.quiet_pieces(input), MacroForm::Pieces));
+            (self.is_strict, self.has_left_over) = (strict, left_over);
+        }
         read
     }
 
@@ -50,6 +61,7 @@ impl Lower<'_> {
         if let Ok(exprs) = Punctuated::<Syn, Token![,]>::parse_terminated(&ahead)
             && ahead.is_empty()
         {
+            input.advance_to(&ahead);
             return (exprs.iter().map(|expr| self.argument(expr)).collect(), MacroForm::Exprs);
         }
         let ahead = input.fork();
@@ -57,25 +69,39 @@ impl Lower<'_> {
             && ahead.is_empty()
         {
             let start = self.places.start(input.span());
+            input.advance_to(&ahead);
             let block = Block { stmts: stmts.iter().filter_map(|stmt| self.stmt(stmt)).collect() };
             let span = between(start, block.stmts.iter().filter_map(stmt_end).max().unwrap_or(start));
             return (vec![Expr { span, kind: ExprKind::Block(block) }], MacroForm::Stmts);
         }
+        (self.quiet_pieces(input), MacroForm::Pieces)
+    }
+
+    /// Pieces without blind spots: what is no Rust may be the macro's own grammar.
+    fn quiet_pieces(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
         let quiet = std::mem::replace(&mut self.quiet, true);
         let pieces = self.macro_pieces(input);
         self.quiet = quiet;
-        (pieces, MacroForm::Pieces)
+        pieces
     }
 
     /// Arms as `select!` has them, or else anything.
     fn macro_pieces(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
         let mark = self.mark();
+        let before = self.strays.len();
         let ahead = input.fork();
-        if let Some(arms) = self.arms(&ahead) {
-            return arms;
-        }
-        self.undo(&mark);
-        self.pieces(input)
+        let mut pieces = match self.arms(&ahead) {
+            Some(arms) => {
+                input.advance_to(&ahead);
+                arms
+            }
+            None => {
+                self.undo(&mark);
+                self.pieces(input)
+            }
+        };
+        pieces.extend(self.stray_block(before));
+        pieces
     }
 
     /// `pat = expr, if cond => body`, `pat => body` and `else => body`, each as a `match` of one arm.
@@ -200,20 +226,35 @@ impl Lower<'_> {
     /// The arms of `macro_rules!`, each as a function of its metavariables.
     pub(super) fn definition(&mut self, ident: &Ident, span: Span, rules: TokenStream) {
         let quiet = std::mem::replace(&mut self.quiet, true);
-        let mut matcher = None;
+        let mut matcher: Option<Group> = None;
+        let mut is_after_arrow = false;
         for token in rules {
-            let TokenTree::Group(group) = token else { continue };
-            match matcher.take() {
-                None => matcher = Some(group),
-                Some(matcher) => self.transcriber(ident, span, &matcher, &group),
+            match token {
+                TokenTree::Group(group) => match matcher.take() {
+                    Some(matcher) if is_after_arrow => self.transcriber(ident, span, matcher.stream(), &group),
+                    stray => {
+                        self.stray_rule(ident, span, stray);
+                        matcher = Some(group);
+                    }
+                },
+                TokenTree::Punct(punct) => is_after_arrow = punct.as_char() == '>',
+                _ => is_after_arrow = false,
             }
         }
+        self.stray_rule(ident, span, matcher);
         self.quiet = quiet;
     }
 
-    fn transcriber(&mut self, ident: &Ident, span: Span, matcher: &Group, body: &Group) {
+    /// A group that is neither side of a rule.
+    fn stray_rule(&mut self, ident: &Ident, span: Span, group: Option<Group>) {
+        if let Some(group) = group.filter(|group| may_do_something(&group.stream())) {
+            self.transcriber(ident, span, TokenStream::new(), &group);
+        }
+    }
+
+    fn transcriber(&mut self, ident: &Ident, span: Span, matcher: TokenStream, body: &Group) {
         let mut params = Vec::new();
-        metavariables(matcher.stream(), &mut params);
+        metavariables(matcher, &mut params);
         let index = self.facts.functions.len();
         let mut function = self.bare_function(name(ident), span, self.places.span(ident.span()));
         function.owner = Owner::Macro;
@@ -301,17 +342,21 @@ fn substituted(body: TokenStream) -> TokenStream {
 }
 
 /// Skips the separator and the operator of a repetition, `,*`. A `;` that separates is worth keeping.
-fn repetition_end(tokens: &mut std::iter::Peekable<impl Iterator<Item = TokenTree>>) -> Option<TokenTree> {
+fn repetition_end(tokens: &mut Peekable<IntoIter>) -> Option<TokenTree> {
+    let mut ahead = tokens.clone();
     let mut separator = None;
     for _ in 0..3 {
-        let Some(token) = tokens.next() else { break };
-        match &token {
-            TokenTree::Punct(punct) if matches!(punct.as_char(), '*' | '+' | '?') => break,
-            TokenTree::Punct(punct) if punct.as_char() == ';' => separator = Some(token),
+        match ahead.next()? {
+            TokenTree::Group(_) => return None,
+            TokenTree::Punct(punct) if matches!(punct.as_char(), '*' | '+' | '?') => {
+                *tokens = ahead;
+                return separator;
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ';' => separator = Some(TokenTree::Punct(punct)),
             _ => {}
         }
     }
-    separator
+    None
 }
 
 /// Where a statement's expression ends.

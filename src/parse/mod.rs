@@ -6,6 +6,7 @@
 //!
 //! A file can also be read without the bodies of some functions (`outline`, `partly`), which can be read later.
 
+mod attempts;
 mod attrs;
 mod broken;
 mod compact;
@@ -28,6 +29,7 @@ mod places;
 mod prepare;
 mod recover;
 mod repair;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -92,7 +94,7 @@ fn read_safely(text: &str, depth: u32, is_test_target: bool) -> FileFacts {
 fn read(text: &str, depth: u32, is_test_target: bool) -> FileFacts {
     let limit = to_u32(text.len());
     match text.parse::<TokenStream>() {
-        Ok(tokens) => read_tokens(&mut Lower::new(text, limit, is_test_target), tokens, depth),
+        Ok(tokens) => read_wholly(text, limit, is_test_target, tokens, depth),
         Err(_) => read_repaired(text, is_test_target),
     }
 }
@@ -104,11 +106,24 @@ fn read_repaired(text: &str, is_test_target: bool) -> FileFacts {
         let repaired = repair(text);
         let Ok(tokens) = repaired.text.parse::<TokenStream>() else { continue };
         let depth = nesting::of_text(&repaired.text);
-        let mut facts = read_tokens(&mut Lower::new(&repaired.text, limit, is_test_target), tokens, depth);
+        let mut facts = read_wholly(&repaired.text, limit, is_test_target, tokens, depth);
         facts.blind_spots.extend(repaired.blind_spots);
         return facts;
     }
     unread(text, "not understood as Rust")
+}
+
+/// Reads once, and if the parser leaves something over, again with care.
+fn read_wholly(text: &str, limit: u32, is_test_target: bool, tokens: TokenStream, depth: u32) -> FileFacts {
+    let mut lower = Lower::new(text, limit, is_test_target);
+    let facts = read_tokens(&mut lower, tokens, depth);
+    if !lower.has_left_over {
+        return facts;
+    }
+    let Ok(tokens) = text.parse::<TokenStream>() else { return facts };
+    let mut strict = Lower::new(text, limit, is_test_target);
+    strict.is_strict = true;
+    read_tokens(&mut strict, tokens, depth)
 }
 
 fn read_tokens(lower: &mut Lower<'_>, tokens: TokenStream, depth: u32) -> FileFacts {

@@ -43,8 +43,10 @@ pub fn parse_partly(text: &str, is_test_target: bool, insides: &[Span]) -> Optio
     let partly = safely(depth, short.text.len(), || {
         let tokens = short.text.parse::<TokenStream>().ok()?;
         let places = Places::at(&short.text, to_u32(text.len()), short.offsets);
-        let facts = read_tokens(&mut Lower::with_places(text, places, is_test_target), tokens, depth);
-        let is_clean = facts.blind_spots.is_empty() && !facts.functions.iter().any(|function| function.is_recovered);
+        let mut lower = Lower::with_places(text, places, is_test_target);
+        let facts = read_tokens(&mut lower, tokens, depth);
+        let is_whole = facts.blind_spots.is_empty() && !lower.has_left_over;
+        let is_clean = is_whole && !facts.functions.iter().any(|function| function.is_recovered);
         is_clean.then_some(facts)
     })?;
     declared(partly, insides)

@@ -2,15 +2,15 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::parse::discouraged::Speculative;
-use syn::parse::{ParseStream, Parser};
+use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, FnArg, ImplItem, Item, Token, TraitItem};
 
-use super::broken::{Broken, ItemEnd, item_tokens, parse_shallow};
+use super::broken::{Broken, ItemEnd, item_tokens};
 use super::functions::FnParts;
 use super::lower::{Lower, name};
 use super::places::between;
-use super::tokens::{parsed, parsed_by, step};
-use super::{attrs, nesting, types};
+use super::tokens::{parsed, parsed_by, parsed_whole, step};
+use super::{attrs, nesting};
 use crate::facts::{Block, Expr, ExprKind, Field, Impl, Module, Name, Owner, Param, Stmt, TypeDef, TypeKind};
 use crate::source::Span;
 
@@ -32,12 +32,7 @@ impl Lower<'_> {
             return self.deep_items(tokens, members);
         }
         let before = std::mem::replace(&mut self.is_shallow, true);
-        let parser = |input: ParseStream<'_>| {
-            self.items_in(input, members);
-            Ok(())
-        };
-        // Everything is taken, one way or another.
-        let _ = parser.parse2(tokens);
+        self.read_all(tokens, |lower, input| lower.items_in(input, members));
         self.is_shallow = before;
     }
 
@@ -84,9 +79,11 @@ impl Lower<'_> {
         while !input.is_empty() {
             let ahead = input.fork();
             let read = match members {
-                Members::Module => ahead.parse::<Item>().map(|item| self.item(&item)),
-                Members::Impl => ahead.parse::<ImplItem>().map(|item| self.members_of_impl(&item)),
-                Members::Trait => ahead.parse::<TraitItem>().map(|item| self.members_of_trait(&item)),
+                Members::Module => self.checked(input, &ahead, Item::parse).map(|item| self.item(&item)),
+                Members::Impl => self.checked(input, &ahead, ImplItem::parse).map(|item| self.members_of_impl(&item)),
+                Members::Trait => {
+                    self.checked(input, &ahead, TraitItem::parse).map(|item| self.members_of_trait(&item))
+                }
             };
             match read {
                 Ok(()) => input.advance_to(&ahead),
@@ -105,13 +102,10 @@ impl Lower<'_> {
     /// An expression that the parser takes but does not understand. Read by hand: the parser would take it again.
     pub(super) fn verbatim_expr(&mut self, tokens: TokenStream) -> Expr {
         let span = self.tokens_span(tokens.clone().into_iter());
+        let before = self.strays.len();
         let mut parts = Vec::new();
-        let parser = |input: ParseStream<'_>| {
-            parts = self.by_hand(input);
-            Ok(())
-        };
-        // Everything is taken, one way or another.
-        let _ = parser.parse2(tokens);
+        self.read_all(tokens, |lower, input| parts = lower.by_hand(input));
+        parts.extend(self.stray_block(before));
         Expr { span, kind: ExprKind::Other(parts) }
     }
 
@@ -122,12 +116,7 @@ impl Lower<'_> {
         }
         let before = std::mem::replace(&mut self.is_shallow, true);
         let mut stmts = Vec::new();
-        let parser = |input: ParseStream<'_>| {
-            stmts = self.stmts_in(input);
-            Ok(())
-        };
-        // Everything is taken, one way or another.
-        let _ = parser.parse2(tokens);
+        self.read_all(tokens, |lower, input| stmts = lower.stmts_in(input));
         self.is_shallow = before;
         stmts
     }
@@ -136,6 +125,7 @@ impl Lower<'_> {
         parsed_by(input, Attribute::parse_inner);
         let mut stmts = Vec::new();
         let mut from = 0;
+        let strays = self.strays.len();
         while !input.is_empty() {
             if parsed::<Token![;]>(input).is_some() {
                 continue;
@@ -153,6 +143,7 @@ impl Lower<'_> {
                     stmts.extend(self.loose_stmt(input));
                 }
             }
+            stmts.extend(self.strays_since(strays));
             if input.cursor() == before {
                 step(input);
             }
@@ -163,14 +154,14 @@ impl Lower<'_> {
     /// A statement, or the value at the end of a block.
     fn next_stmt(&mut self, input: ParseStream<'_>) -> syn::Result<Option<Stmt>> {
         let ahead = input.fork();
-        match ahead.parse::<syn::Stmt>() {
+        match self.checked(input, &ahead, syn::Stmt::parse) {
             Ok(stmt) => {
                 input.advance_to(&ahead);
                 Ok(self.stmt(&stmt))
             }
             Err(error) => {
                 let ahead = input.fork();
-                match ahead.parse::<syn::Expr>() {
+                match self.checked(input, &ahead, syn::Expr::parse) {
                     Ok(value) if ahead.is_empty() => {
                         input.advance_to(&ahead);
                         Ok(self.stmt(&syn::Stmt::Expr(value, None)))
@@ -187,28 +178,48 @@ impl Lower<'_> {
         self.blind(span, format!("not understood as Rust: {error}"));
     }
 
-    /// Reads an item from its tokens: what it is by its keyword, its parts as far as they parse.
+    /// Reads an item among items. What has no place in it becomes a function.
     pub(super) fn recover_item(&mut self, tokens: Vec<TokenTree>, error: Option<syn::Error>) {
         let blind_before = self.facts.blind_spots.len();
-        let start = self.tokens_span(tokens.iter().cloned()).start;
+        let span = self.tokens_span(tokens.iter().cloned());
+        let before = self.strays.len();
         let item = Broken::new(tokens);
-        let is_test = attrs::is_test(&item.attributes);
-        self.broken_around += 1;
-        self.tested(is_test, |lower| match item.keyword.as_str() {
-            "fn" => lower.recover_fn(&item),
-            "impl" => lower.recover_impl(&item),
-            "mod" => lower.recover_mod(&item),
-            "trait" => lower.recover_trait(&item),
-            "struct" | "enum" | "union" => lower.recover_type(&item),
-            "use" | "extern" | "type" => {}
-            _ => lower.recover_other(&item),
-        });
-        self.broken_around -= 1;
+        self.recover(&item);
+        let stmts = self.strays_since(before);
+        if !stmts.is_empty() {
+            let ident = item.ident().map_or_else(Name::default, name);
+            let name_span = item.ident().map_or(span, |ident| self.places.span(ident.span()));
+            let mut function = self.bare_function(ident, span, name_span);
+            function.is_recovered = true;
+            function.in_test |= attrs::is_test(&item.attributes);
+            function.body = Some(Block { stmts });
+            self.facts.functions.push(function);
+        }
         if let Some(error) = error
             && self.facts.blind_spots.len() == blind_before
         {
-            self.blind_at(&error, start);
+            self.blind_at(&error, span.start);
         }
+    }
+
+    /// Reads an item among statements. What has no place in it belongs to the block.
+    pub(super) fn recover_inside(&mut self, tokens: Vec<TokenTree>) {
+        self.recover(&Broken::new(tokens));
+    }
+
+    /// Reads an item from its tokens: what it is by its keyword, its parts as far as they parse.
+    fn recover(&mut self, item: &Broken) {
+        let is_test = attrs::is_test(&item.attributes);
+        self.broken_around += 1;
+        self.tested(is_test, |lower| match item.keyword.as_str() {
+            "fn" => lower.recover_fn(item),
+            "impl" => lower.recover_impl(item),
+            "mod" => lower.recover_mod(item),
+            "trait" => lower.recover_trait(item),
+            "struct" | "enum" | "union" => lower.recover_type(item),
+            _ => lower.stray_tokens(item.after_name()),
+        });
+        self.broken_around -= 1;
     }
 
     fn recover_fn(&mut self, item: &Broken) {
@@ -222,40 +233,50 @@ impl Lower<'_> {
             function.is_recovered = true;
             return;
         }
-        let Some(ident) = item.ident() else { return self.recover_other(item) };
+        let (Some(ident), Some((params, rest))) = (item.own_name(), item.params()) else {
+            return self.stray_tokens(item.after_name());
+        };
+        let before = self.strays.len();
         let index = self.facts.functions.len();
         let mut function = self.bare_function(name(ident), span, self.places.span(ident.span()));
         function.owner = owner;
         function.is_recovered = true;
         function.attributes = attrs::names(&item.attributes);
-        function.params = item.params().map(|group| self.params_of(group.stream())).unwrap_or_default();
+        function.params = params.map(|group| self.params_of(group.stream())).unwrap_or_default();
         function.is_async =
             item.tokens.iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "async"));
         self.facts.functions.push(function);
-        let before = std::mem::replace(&mut self.owner, Owner::Module);
-        let rest = body.map(|body| body.stream()).unwrap_or_default();
-        self.facts.functions[index].body = Some(Block { stmts: self.stmts_of(rest) });
-        self.owner = before;
+        let owner = std::mem::replace(&mut self.owner, Owner::Module);
+        self.stray_tokens(rest);
+        let mut stmts = self.strays_since(before);
+        stmts.extend(self.stmts_of(body.map(|body| body.stream()).unwrap_or_default()));
+        self.facts.functions[index].body = Some(Block { stmts });
+        self.owner = owner;
     }
 
     fn params_of(&mut self, tokens: TokenStream) -> Vec<Param> {
         let mut params = Vec::new();
-        let parser = |input: ParseStream<'_>| {
+        if !nesting::is_shallow(&tokens) {
+            self.stray_tokens(tokens);
+            return params;
+        }
+        self.read_all(tokens, |lower, input| {
             while !input.is_empty() {
-                params.extend(parsed::<FnArg>(input).map(|input| self.param(&input)));
+                params.extend(parsed_whole(input, FnArg::parse).map(|input| lower.param(&input)));
                 while !input.is_empty() && parsed::<Token![,]>(input).is_none() {
-                    step(input);
+                    lower.skip(input);
                 }
             }
-            Ok(())
-        };
-        parse_shallow(parser, tokens);
+        });
         params
     }
 
     fn recover_impl(&mut self, item: &Broken) {
-        let Some(body) = item.body() else { return self.recover_other(item) };
+        let Some(body) = item.body() else { return self.stray_tokens(item.after_name()) };
         let header = item.with_empty_body::<syn::ItemImpl>().or_else(|| item.without_const());
+        if header.is_none() {
+            self.stray_tokens(item.head());
+        }
         let lowered = match header {
             Some(header) => self.impl_header(&header),
             None => Impl {
@@ -270,7 +291,10 @@ impl Lower<'_> {
     }
 
     fn recover_mod(&mut self, item: &Broken) {
-        let (Some(ident), Some(body)) = (item.ident(), item.body()) else { return };
+        let (Some(ident), Some(body)) = (item.own_name(), item.body()) else {
+            return self.stray_tokens(item.after_name());
+        };
+        self.stray_tokens(item.head());
         let module = Module {
             path: self.module_path(name(ident)),
             span: self.tokens_span(item.tokens.iter().cloned()),
@@ -282,20 +306,28 @@ impl Lower<'_> {
     }
 
     fn recover_trait(&mut self, item: &Broken) {
-        let (Some(ident), Some(body)) = (item.ident(), item.body()) else { return self.recover_other(item) };
+        let (Some(ident), Some(body)) = (item.own_name(), item.body()) else {
+            return self.stray_tokens(item.after_name());
+        };
+        if item.with_empty_body::<syn::ItemTrait>().is_none() {
+            self.stray_tokens(item.head());
+        }
         let index = self.recovered_type(ident, TypeKind::Trait(Vec::new()), &item.attributes);
         self.owned_by(Owner::Trait(index), |lower| lower.items_of(body.stream(), Members::Trait));
     }
 
     fn recover_type(&mut self, item: &Broken) {
-        let Some(ident) = item.ident() else { return };
+        let Some(ident) = item.own_name() else { return self.stray_tokens(item.after_name()) };
         let mut fields = Vec::new();
-        if let (Some(body), true) = (item.body(), item.keyword != "enum") {
-            let parser = |input: ParseStream<'_>| {
-                fields = fields_of(input);
-                Ok(())
-            };
-            parse_shallow(parser, body.stream());
+        if item.with_empty_body::<syn::DeriveInput>().is_none() {
+            self.stray_tokens(item.head());
+        }
+        match item.body().map(|body| body.stream()) {
+            Some(body) if item.keyword == "enum" => self.stray_tokens(body),
+            Some(body) if nesting::is_shallow(&body) => {
+                self.read_all(body, |lower, input| fields = lower.fields_of(input))
+            }
+            body => self.stray_tokens(body.unwrap_or_default()),
         }
         let kind = if item.keyword == "enum" { TypeKind::Enum(Vec::new()) } else { TypeKind::Struct(fields) };
         self.recovered_type(ident, kind, &item.attributes);
@@ -313,42 +345,28 @@ impl Lower<'_> {
         crate::source::to_u32(self.facts.types.len() - 1)
     }
 
-    /// Anything else becomes a function that holds what could be read.
-    fn recover_other(&mut self, item: &Broken) {
-        let span = self.tokens_span(item.tokens.iter().cloned());
-        let index = self.facts.functions.len();
-        let ident = item.ident().map_or_else(Name::default, name);
-        let name_span = item.ident().map_or(span, |ident| self.places.span(ident.span()));
-        let mut function = self.bare_function(ident, span, name_span);
-        function.is_recovered = true;
-        self.facts.functions.push(function);
-        let stmts = self.stmts_of(item.after_name());
-        let function = &mut self.facts.functions[index];
-        function.body = Some(Block { stmts });
-    }
-
     pub(super) fn tokens_span(&self, tokens: impl Iterator<Item = TokenTree>) -> Span {
         let mut spans = tokens.map(|token| token.span());
         let Some(first) = spans.next() else { return Span::default() };
         let last = spans.last().unwrap_or(first);
         between(self.places.start(first), self.places.end(last))
     }
-}
 
-/// The fields of a struct that does not parse, those that do.
-fn fields_of(input: ParseStream<'_>) -> Vec<Field> {
-    let mut fields = Vec::new();
-    while !input.is_empty() {
-        parsed_by(input, Attribute::parse_outer);
-        parsed::<syn::Visibility>(input);
-        let named = parsed::<Ident>(input).filter(|_| parsed::<Token![:]>(input).is_some());
-        let ty = parsed::<syn::Type>(input);
-        if let (Some(ident), Some(ty)) = (named, ty) {
-            fields.push(Field { name: name(&ident), ty: types::ty(&ty) });
+    /// The fields of a struct that does not parse, those that do.
+    fn fields_of(&mut self, input: ParseStream<'_>) -> Vec<Field> {
+        let mut fields = Vec::new();
+        while !input.is_empty() {
+            parsed_by(input, Attribute::parse_outer);
+            parsed::<syn::Visibility>(input);
+            let named = parsed::<Ident>(input).filter(|_| parsed::<Token![:]>(input).is_some());
+            let ty = self.known_type(input);
+            if let (Some(ident), Some(ty)) = (named, ty) {
+                fields.push(Field { name: name(&ident), ty });
+            }
+            while !input.is_empty() && parsed::<Token![,]>(input).is_none() {
+                self.skip(input);
+            }
         }
-        while !input.is_empty() && parsed::<Token![,]>(input).is_none() {
-            step(input);
-        }
+        fields
     }
-    fields
 }

@@ -1,5 +1,7 @@
 //! Rust files made from bytes, with statements planted in every construct; shared by the property tests and the fuzzer.
 
+use std::ops::Range;
+
 use rls_audit::facts::{Arm, Block, Expr, ExprKind, FileFacts, Link, LinkKind, Stmt};
 
 /// How deep constructs go into each other.
@@ -11,7 +13,12 @@ pub struct Planted {
     pub text: String,
     /// How many statements were planted.
     pub statements: usize,
+    /// Where they stand.
+    pub places: Vec<Range<usize>>,
 }
+
+/// Stand around each statement until the whole is written.
+const MARKS: [char; 2] = ['\u{1}', '\u{2}'];
 
 /// Makes a file from bytes. The same bytes make the same file.
 pub fn planted(choices: &[u8]) -> Planted {
@@ -24,7 +31,15 @@ pub fn planted(choices: &[u8]) -> Planted {
     if garden.pick(4) == 0 {
         text = text.replace('\n', "\r\n");
     }
-    Planted { text, statements: garden.statements }
+    let places = places(&text);
+    Planted { text: text.replace(MARKS, ""), statements: garden.statements, places }
+}
+
+/// Where the marked parts will be once the marks are gone.
+fn places(marked: &str) -> Vec<Range<usize>> {
+    let marks = marked.match_indices(MARKS).enumerate().map(|(before, (at, _))| at - before);
+    let ends: Vec<usize> = marks.collect();
+    ends.chunks(2).map(|ends| ends[0]..ends[1]).collect()
 }
 
 /// The handles of all `fetch_one` calls, sorted, each once.
@@ -80,7 +95,7 @@ impl Garden<'_> {
     fn plant(&mut self) -> String {
         let handle = format!("&h{}", self.statements);
         self.statements += 1;
-        match self.pick(6) {
+        let statement = match self.pick(6) {
             0 => format!("sqlx::query(\"select 1\").fetch_one({handle}).await?"),
             1 => format!("query!(\"a\", b).bind(\"c\")\n    // why\n    .fetch_one({handle}).await"),
             2 => format!("(Entity::find()).filter(|x| x.y.eq(1)).fetch_one({handle})"),
@@ -89,7 +104,8 @@ impl Garden<'_> {
             ),
             4 => format!("q[0].r#try()?.fetch_one::<T>({handle})"),
             _ => format!("self.repo().fetch_one({handle}).await.unwrap_or_default()"),
-        }
+        };
+        format!("{}{statement}{}", MARKS[0], MARKS[1])
     }
 
     fn item(&mut self, index: usize, depth: u32) -> String {

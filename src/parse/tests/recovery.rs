@@ -50,6 +50,45 @@ fn what_is_decided_on_is_read_however_broken() {
 }
 
 #[test]
+fn what_has_no_place_belongs_to_the_block_around_it() {
+    for (written, shown) in [
+        // No pattern, no type, no field, no parameter.
+        ("let q().run(p).await?;", "let _; <q()>.run(p).await?;"),
+        ("for q!(a).run(p) { b() }", "for _ in <q!(a)>.run(p) { b() }"),
+        ("match a { q().run(p) => b(), _ => c() }", "match a { _ => b(), _ => c() } <q()>.run(p);"),
+        ("if x { a() } | q().run(p);", "if x { a() } <q()>.run(p);"),
+        // No item.
+        ("fn q().run(p).await?;", "<q()>.run(p).await?;"),
+        ("use q().run(p);", "<q()>.run(p);"),
+        ("mod q::r().run(p);", "<q::r()>.run(p);"),
+        ("const q().run(p);", "<q()>.run(p);"),
+        ("struct { a: b, c: q().run(p) }", "{ a b c <q()>.run(p) }"),
+        ("enum x = q().run(p);", "x = <q()>.run(p);"),
+        ("extern q().run(p);", "<q()>.run(p);"),
+        // No body.
+        ("match q().run(p).await;", "<q()>.run(p).await;"),
+        ("a loop (q().run(p));", "a <loop {}>(<q()>.run(p));"),
+    ] {
+        let (found, _) = broken(&format!("fn f(p: &P) {{ z(); {written} }} fn g() {{ y() }}"));
+        assert_eq!(found, format!("recovered fn f(p: &P) {{ z(); {shown} }}\nfn g() {{ y() }}"), "{written}");
+    }
+}
+
+#[test]
+fn what_the_parser_leaves_over_is_read() {
+    for (written, shown) in [
+        ("S { a: 1, ..b, c: q().run(p) };", "S { a: 1, : op[b], c: <q()>.run(p) };"),
+        ("x[1, q().run(p)];", "<x>[op[1, <q()>.run(p)]];"),
+        ("a as (q(1).run(p));", "a as ? <q(1)>.run(p);"),
+        ("m!(x[1, q().run(p)]);", "m!(pieces <x>[op[1, <q()>.run(p)]]);"),
+    ] {
+        let (found, _) = broken(&format!("fn f(p: &P) {{ {written} }} fn g() {{ y() }}"));
+        let head = if written.starts_with("m!") { "" } else { "recovered " };
+        assert_eq!(found, format!("{head}fn f(p: &P) {{ {shown} }}\nfn g() {{ y() }}"), "{written}");
+    }
+}
+
+#[test]
 fn broken_members_hide_only_themselves() {
     let (shown, _) = broken(
         "impl const Repo for Pg { fn a(&self) { x(self) } fn b(&self, p: &P) { y(; p); } type T = U; } mod m { fn c() { z() } fn d( { w() } }",
