@@ -172,7 +172,15 @@ create table orders (
 create index orders_number on orders (tenant_id, number_norm);
 create index orders_po on orders (tenant_id, po_norm);
 create index orders_postal on orders (tenant_id, postal_norm);
-create index orders_tracking on orders using gin (tracking_numbers);
+
+-- Arrays cannot be searched by an index behind policies; texts can.
+create table order_trackings (
+    tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
+    tracking_norm text not null,
+    order_id uuid not null,
+    primary key (tenant_id, tracking_norm, order_id),
+    foreign key (tenant_id, order_id) references orders (tenant_id, id)
+);
 
 create table order_lines (
     tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
@@ -240,7 +248,14 @@ create table shipments (
 );
 create index shipments_tracking on shipments (tenant_id, tracking_norm);
 create index shipments_postal on shipments (tenant_id, postal_norm) where link_state <> 'LINKED';
-create index shipments_references on shipments using gin (reference_norms);
+
+create table shipment_references (
+    tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
+    reference_norm text not null,
+    shipment_id uuid not null,
+    primary key (tenant_id, reference_norm, shipment_id),
+    foreign key (tenant_id, shipment_id) references shipments (tenant_id, id)
+);
 
 create table shipment_charges (
     tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),

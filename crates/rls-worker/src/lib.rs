@@ -20,3 +20,9 @@ pub mod notifications;
 pub mod schema;
 
 pub mod workers;
+
+pub mod samples;
+
+pub mod smoke;
+
+pub mod verify;

@@ -29,10 +29,12 @@ pub const TENANT_TABLES: &[&str] = &[
     "sima_results",
     "sima_reviews",
     "orders",
+    "order_trackings",
     "order_lines",
     "order_line_products",
     "carrier_invoices",
     "shipments",
+    "shipment_references",
     "shipment_charges",
     "order_shipment_links",
     "order_link_candidates",
@@ -77,7 +79,7 @@ pub fn reenable_force() -> Migration {
     tenant_tables().fold(Migration::force_only(REENABLE_FORCE, "reenable_force_rls_tenant_tables"), Migration::table)
 }
 
-/// Makes everything: the tables as far as a version, or all of them; the queue; the rights of the worker's role; the seed.
+/// Makes everything: the tables as far as a version, or all of them; the queue; the seed; the rights of the worker's role.
 ///
 /// # Errors
 /// When the connection is not the owner's, or the role does not exist.
@@ -87,9 +89,10 @@ pub async fn set_up(owner: &mut PgConnection, role: &str, version: Option<i64>) 
         None => MIGRATOR.run(&mut *owner).await?,
     }
     let queue = format!("begin; {} commit;", Schema::new().role(role).up());
+    // rls-audit: allow(RLS003, reason = "makes the tables of the queue, as their owner")
     sqlx::raw_sql(AssertSqlSafe(queue)).execute(&mut *owner).await?;
-    grant(owner, role).await?;
     seed(owner).await?;
+    grant(owner, role).await?;
     Ok(())
 }
 
@@ -102,8 +105,10 @@ pub async fn grant(owner: &mut PgConnection, role: &str) -> sqlx::Result<()> {
     let (tenant, shared) = (TENANT_TABLES.join(", "), SHARED_TABLES.join(", "));
     let sql = format!(
         "grant usage on schema public to {role};
-         revoke all on {tenant}, {shared} from {role};
-         grant select, insert, update, delete on {tenant} to {role};
+         alter default privileges in schema public revoke all on tables from {role};
+         alter default privileges in schema public revoke all on sequences from {role};
+         revoke all on all tables in schema public from {role};
+         grant select, insert, update, delete on {tenant}, rls_jobs, rls_doorbell to {role};
          grant select on {shared} to {role};"
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(owner).await?;

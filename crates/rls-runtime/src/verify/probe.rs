@@ -144,6 +144,7 @@ async fn block(
          do {}; select current_setting('rls_verify.seen') as seen; rollback",
         quote_body(&body)
     );
+    // rls-audit: allow(RLS003, reason = "tries what a role can do without a scope, and rolls back")
     let rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(message))).await?;
     let seen: String = rows.last().ok_or(sqlx::Error::RowNotFound)?.try_get("seen")?;
     serde_json::from_str(&seen).map_err(|error| sqlx::Error::Decode(error.into()))

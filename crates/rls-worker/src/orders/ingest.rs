@@ -94,6 +94,10 @@ with input as (
         coalesce(excluded.ship_to_postal, o.ship_to_postal), coalesce(excluded.postal_norm, o.postal_norm),
         coalesce(excluded.address_type, o.address_type))
     returning o.id, o.order_number
+), named as (
+    insert into order_trackings (tracking_norm, order_id)
+    select tracking, s.id from trackings t join stored s using (order_number), unnest(t.tracking_numbers) as tracking
+    on conflict do nothing
 ), lines as (
     insert into order_lines as l (order_id, line_number, sku, sku_norm, quantity, unit_price, currency, exporter_name,
         export_country, requested_ship_date, status, job_id)

@@ -33,10 +33,21 @@ pub struct Linked {
 /// When the database says no.
 pub async fn shipments_of(tx: &mut TenantTx, orders: &[Uuid], today: NaiveDate) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
-        "select distinct s.id from orders o join shipments s on s.tenant_id = o.tenant_id and (
-             s.tracking_norm = any (o.tracking_numbers) or o.number_norm = any (s.reference_norms)
-             or o.po_norm = any (s.reference_norms) or o.postal_norm = s.postal_norm)
-         where o.id = any ($1) and s.link_state <> 'LINKED' and coalesce(s.ship_date, $2) >= $2 order by 1",
+        "with near as (
+             select s.id from order_trackings t
+             join shipments s on s.tenant_id = t.tenant_id and s.tracking_norm = t.tracking_norm where t.order_id = any ($1)
+             union
+             select r.shipment_id from orders o
+             join shipment_references r on r.tenant_id = o.tenant_id and r.reference_norm = o.number_norm where o.id = any ($1)
+             union
+             select r.shipment_id from orders o
+             join shipment_references r on r.tenant_id = o.tenant_id and r.reference_norm = o.po_norm where o.id = any ($1)
+             union
+             select s.id from orders o
+             join shipments s on s.tenant_id = o.tenant_id and s.postal_norm = o.postal_norm where o.id = any ($1)
+         )
+         select s.id from shipments s join near using (id)
+         where s.link_state <> 'LINKED' and coalesce(s.ship_date, $2) >= $2 order by 1",
     )
     .bind(orders)
     .bind(since(today))
@@ -143,8 +154,11 @@ async fn candidates(tx: &mut TenantTx, shipments: &[ShipmentKey], today: NaiveDa
               join catalog_products p on p.tenant_id = m.tenant_id and p.id = m.product_id
               where l.tenant_id = o.tenant_id and l.order_id = o.id having bool_and(p.net_weight_kg is not null)) as weight_lb
          from orders o
-         where o.order_date >= $1 and (o.tracking_numbers && $2 or o.number_norm = any ($3) or o.po_norm = any ($3)
-             or o.postal_norm = any ($4))
+         where o.order_date >= $1 and o.id in (
+             select order_id from order_trackings where tracking_norm = any ($2)
+             union select id from orders where number_norm = any ($3)
+             union select id from orders where po_norm = any ($3)
+             union select id from orders where postal_norm = any ($4))
          order by o.id",
     )
     .bind(since(today))

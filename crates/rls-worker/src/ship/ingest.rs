@@ -95,6 +95,11 @@ with input as (
         coalesce(s.dest_postal, excluded.dest_postal), coalesce(s.postal_norm, excluded.postal_norm),
         array(select distinct x from unnest(s.reference_norms || excluded.reference_norms) x order by x))
     returning s.id, s.carrier, s.tracking_norm
+), named as (
+    insert into shipment_references (reference_norm, shipment_id)
+    select reference, s.id from refs r
+    join moved s on s.carrier = r.carrier and s.tracking_norm = r.tracking, unnest(r.reference_norms) as reference
+    on conflict do nothing
 ), billed as (
     insert into shipment_charges (invoice_id, shipment_id, fingerprint, occurrence, row_number, service, ship_date,
         delivered_on, zone, actual_weight_lb, billed_weight_lb, length_in, width_in, height_in, dest_postal, code,

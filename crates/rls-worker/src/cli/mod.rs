@@ -1,0 +1,163 @@
+//! Arguments in, an exit status out.
+
+mod check;
+mod feed;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rls_runtime::{RlsPool, TenantId};
+use tracing_subscriber::filter::LevelFilter;
+
+/// A worker for trade and freight jobs under forced row-level security.
+#[derive(Parser)]
+#[command(
+    name = "rls-worker",
+    version,
+    after_help = "Exit status: 0 done, 1 something did not pass, 2 bad usage or no database."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make or update the tables and the queue, give the worker's role its rights, and seed the measures
+    Migrate {
+        #[command(flatten)]
+        owner: Owner,
+        /// The role that the worker runs as
+        #[arg(long, value_name = "ROLE")]
+        role: String,
+        /// Stop at this version; without it all are applied
+        #[arg(long, value_name = "VERSION")]
+        to: Option<i64>,
+        /// What a currency is worth in Canadian dollars, as `2026-02-17:USD=1.37`
+        #[arg(long = "fx", value_name = "DAY:CURRENCY=RATE", value_parser = serve::fx)]
+        fx: Vec<serve::Rate>,
+    },
+    /// Take back the migrations after a version; `20260302000000_reenable_force_rls_tenant_tables` is the last
+    Revert {
+        #[command(flatten)]
+        owner: Owner,
+        /// The version to go back to
+        #[arg(long, value_name = "VERSION")]
+        to: i64,
+    },
+    /// Run jobs until told to stop
+    Run {
+        #[command(flatten)]
+        runtime: Runtime,
+        /// Jobs at once in each lane
+        #[arg(long, default_value_t = 2)]
+        slots: usize,
+        /// The folder that mail is written to
+        #[arg(long, default_value = "mail", value_name = "DIR")]
+        mail: PathBuf,
+    },
+    /// Hand in a file, or a payload as a JSON file
+    Enqueue {
+        /// The lane; `wayfair_upload` is the catalog
+        lane: String,
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        runtime: Runtime,
+        /// Whose it is
+        #[arg(long)]
+        tenant: TenantId,
+    },
+    /// Count a tenant's jobs by lane and state
+    Status {
+        #[command(flatten)]
+        runtime: Runtime,
+        /// Whose jobs
+        #[arg(long)]
+        tenant: TenantId,
+    },
+    /// Enqueue and process one job of each lane
+    Smoke {
+        /// The database, as the worker's role; a throwaway PostgreSQL if none is given
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+        database_url: Option<String>,
+    },
+    /// Go through the verification checklist, and print it as Markdown
+    Verify {
+        /// The database, as the worker's role; a throwaway PostgreSQL if none is given
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", requires = "owner_url")]
+        database_url: Option<String>,
+        /// The same database as its owner
+        #[arg(long, env = "OWNER_DATABASE_URL", hide_env_values = true, value_name = "URL", requires = "database_url")]
+        owner_url: Option<String>,
+        /// Write the checklist here too
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Owner {
+    /// The database, as the owner of its tables
+    #[arg(long, env = "OWNER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    owner_url: String,
+}
+
+#[derive(clap::Args)]
+struct Runtime {
+    /// The database, as the worker's role
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: String,
+}
+
+impl Runtime {
+    async fn pool(&self) -> anyhow::Result<RlsPool> {
+        Ok(RlsPool::connect(&self.database_url).await?)
+    }
+}
+
+/// Whether everything passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    Yes,
+    No,
+}
+
+/// Runs the program.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let level = if matches!(arguments.command, Command::Run { .. }) { LevelFilter::INFO } else { LevelFilter::WARN };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    match runtime.block_on(dispatch(arguments.command)) {
+        Ok(Passed::Yes) => ExitCode::SUCCESS,
+        Ok(Passed::No) => ExitCode::from(1),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<Passed> {
+    match command {
+        Command::Migrate { owner, role, to, fx } => serve::migrate(&owner.owner_url, &role, to, &fx).await,
+        Command::Revert { owner, to } => serve::revert(&owner.owner_url, to).await,
+        Command::Run { runtime, slots, mail } => serve::run(runtime.pool().await?, slots, mail).await,
+        Command::Enqueue { lane, file, runtime, tenant } => {
+            feed::enqueue(&runtime.pool().await?, tenant, &lane, &file).await
+        }
+        Command::Status { runtime, tenant } => feed::status(&runtime.pool().await?, tenant).await,
+        Command::Smoke { database_url } => check::smoke(database_url.as_deref()).await,
+        Command::Verify { database_url, owner_url, output } => {
+            check::verify(database_url.zip(owner_url), output.as_deref()).await
+        }
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,89 @@
+//! What sets the worker up, and the worker itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, NaiveDate, Utc};
+use rls_runtime::RlsPool;
+use rls_runtime::queue::Queue;
+use rls_worker::notifications::scheduler;
+use rls_worker::notifications::transport::Transport;
+use rls_worker::schema;
+use rls_worker::workers::job_processor::{State, worker};
+use rust_decimal::Decimal;
+use sqlx::{Connection as _, PgConnection};
+
+use super::Passed;
+
+/// How often schedules are looked at.
+const TICK: Duration = Duration::from_secs(30);
+
+/// What a currency is worth on a day.
+#[derive(Debug, Clone)]
+pub(super) struct Rate {
+    day: NaiveDate,
+    currency: String,
+    cad: Decimal,
+}
+
+/// Reads `2026-02-17:USD=1.37`.
+pub(super) fn fx(text: &str) -> Result<Rate, String> {
+    let parsed = text.split_once(':').and_then(|(day, rest)| {
+        let (currency, rate) = rest.split_once('=')?;
+        Some(Rate { day: day.parse().ok()?, currency: currency.to_owned(), cad: rls_worker::money::parse(rate)? })
+    });
+    parsed.ok_or_else(|| "write it as `2026-02-17:USD=1.37`".to_owned())
+}
+
+pub(super) async fn migrate(url: &str, role: &str, to: Option<i64>, rates: &[Rate]) -> anyhow::Result<Passed> {
+    let mut owner = owner(url).await?;
+    schema::set_up(&mut owner, role, to).await?;
+    for rate in rates {
+        schema::set_fx(&mut owner, rate.day, &[(&rate.currency, rate.cad)]).await?;
+    }
+    println!("the tables are up to date, and `{role}` has its rights");
+    Ok(Passed::Yes)
+}
+
+pub(super) async fn revert(url: &str, to: i64) -> anyhow::Result<Passed> {
+    schema::MIGRATOR.undo(&mut owner(url).await?, to).await?;
+    println!("back at version {to}");
+    Ok(Passed::Yes)
+}
+
+async fn owner(url: &str) -> anyhow::Result<PgConnection> {
+    PgConnection::connect(url).await.context("cannot connect as the owner")
+}
+
+pub(super) async fn run(pool: RlsPool, slots: usize, mail: PathBuf) -> anyhow::Result<Passed> {
+    let schedule = tokio::spawn(schedule(pool.clone()));
+    worker(pool, State::new(Transport::Files(mail)), slots).run(stopped()).await;
+    schedule.abort();
+    Ok(Passed::Yes)
+}
+
+/// Digests are enqueued by whichever worker looks first.
+async fn schedule(pool: RlsPool) {
+    let queue = Queue::new();
+    loop {
+        if let Err(error) = scheduler::tick(&pool, &queue, DateTime::<Utc>::from(std::time::SystemTime::now())).await {
+            eprintln!("schedules cannot be looked at now: {error}");
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+/// Until somebody presses Ctrl-C, or the machine wants the worker to stop.
+async fn stopped() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
