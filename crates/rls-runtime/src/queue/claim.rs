@@ -14,14 +14,16 @@ use super::{Queue, duration_micros};
 
 /// Takes what is due in the order of rank, and gives up on the leases that have run out. They can be claimed the next time.
 ///
-/// The list is materialized, or else the planner may run it once per row and claim more than the limit.
+/// The lists are materialized, or else the planner may run them once per row and claim more than the limit.
+/// The rows are then found by an array, because a join lets the planner, which does not know how many are picked, read the whole table.
+/// Below the mark lie the remains of what was claimed before, which a snapshot that somebody holds keeps in the index.
 /// No priority moves a job by more than 1,000 minutes, so that jobs of the far future are not even looked at.
 const CLAIM: &str = "
 WITH clock AS MATERIALIZED (
     SELECT coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()) AS now
 ), expired AS MATERIALIZED (
     SELECT j.id FROM rls_jobs j
-    WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing' AND j.due_at IS NOT NULL
+    WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing'
       AND j.due_at <= (SELECT now FROM clock)
     ORDER BY j.due_at
     LIMIT 100
@@ -35,16 +37,17 @@ WITH clock AS MATERIALIZED (
         finished_at = CASE WHEN j.cancel_requested OR j.attempt >= j.max_attempts THEN clock.now END,
         worker = NULL,
         last_error = 'the lease of attempt ' || j.attempt || ' ran out'
-    FROM expired, clock
-    WHERE j.tenant_id = $1 AND j.id = expired.id
+    FROM clock
+    WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM expired))
 ), running AS MATERIALIZED (
     SELECT count(*) AS n FROM rls_jobs j
-    WHERE $7::int8 IS NOT NULL AND j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing' AND j.due_at IS NOT NULL
+    WHERE $7::int8 IS NOT NULL AND j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing'
 ), picked AS MATERIALIZED (
     SELECT j.id FROM rls_jobs j
     WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state IN ('available', 'scheduled', 'retryable')
       AND j.due_at <= (SELECT now FROM clock)
       AND j.rank <= (SELECT now FROM clock) + interval '1000 minutes'
+      AND j.rank >= coalesce('epoch'::timestamptz + $8 * interval '1 microsecond', '-infinity')
     ORDER BY j.rank, j.id
     LIMIT (SELECT least($4, greatest(coalesce($7 - n, $4), 0)) FROM running)
     FOR UPDATE SKIP LOCKED
@@ -52,8 +55,8 @@ WITH clock AS MATERIALIZED (
 UPDATE rls_jobs j
 SET state = 'executing', token = gen_random_uuid(), attempt = j.attempt + 1, worker = $5, claimed_at = clock.now,
     due_at = clock.now + $6 * interval '1 microsecond'
-FROM picked, clock
-WHERE j.tenant_id = $1 AND j.id = picked.id
+FROM clock
+WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM picked))
 RETURNING j.id, j.token, j.kind, j.payload, j.attempt, j.max_attempts,
           (extract(epoch FROM j.rank) * 1000000)::int8 AS place";
 
@@ -123,12 +126,20 @@ pub struct Claim {
     lease: Duration,
     worker: String,
     at_once: Option<u32>,
+    mark: Option<i64>,
 }
 
 impl Claim {
     /// At most so many jobs of the lane, for half a minute.
     pub fn new(lane: impl Into<String>, limit: u32) -> Claim {
-        Claim { lane: lane.into(), limit, lease: Duration::from_secs(30), worker: String::new(), at_once: None }
+        Claim {
+            lane: lane.into(),
+            limit,
+            lease: Duration::from_secs(30),
+            worker: String::new(),
+            at_once: None,
+            mark: None,
+        }
     }
 
     /// How long they are the worker's own without a heartbeat.
@@ -146,6 +157,12 @@ impl Claim {
     /// Let no more than so many jobs of the tenant run in the lane at once, over all workers.
     pub fn at_once(mut self, jobs: u32) -> Claim {
         self.at_once = Some(jobs);
+        self
+    }
+
+    /// Look at no job whose place in the line is before this one.
+    pub(crate) fn beginning_at(mut self, mark: Option<i64>) -> Claim {
+        self.mark = mark;
         self
     }
 }
@@ -171,13 +188,14 @@ impl Queue {
             .bind(&claim.worker)
             .bind(duration_micros(claim.lease))
             .bind(claim.at_once.map(i64::from))
+            .bind(claim.mark)
             .fetch_all(&mut *tx)
             .await?;
         if rows.len() < claim.limit as usize {
             self.quiet(tx, &claim.lane).await?;
         }
         let read = |row: &PgRow| {
-            Ok::<_, sqlx::Error>(ClaimedJob {
+            Ok(ClaimedJob {
                 lease: Lease { job: JobId::new(row.try_get("id")?), token: row.try_get("token")? },
                 tenant,
                 lane: claim.lane.clone(),
@@ -185,15 +203,13 @@ impl Queue {
                 payload: row.try_get("payload")?,
                 attempt: count(row, "attempt")?,
                 max_attempts: count(row, "max_attempts")?,
+                place: row.try_get("place")?,
             })
         };
-        let mut claimed = Vec::with_capacity(rows.len());
-        for row in &rows {
-            claimed.push((row.try_get::<i64, _>("place")?, read(row)?));
-        }
+        let mut claimed = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
         // An update returns its rows in whatever order.
-        claimed.sort_by_key(|(place, job)| (*place, job.lease.job));
-        Ok(claimed.into_iter().map(|(_, job)| job).collect())
+        claimed.sort_by_key(|job| (job.place, job.lease.job));
+        Ok(claimed)
     }
 
     /// Extend leases, and learn which are lost and which jobs somebody wants cancelled. The answers are in the order of the leases.

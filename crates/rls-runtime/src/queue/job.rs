@@ -257,6 +257,8 @@ pub struct ClaimedJob {
     pub attempt: u32,
     /// How many there are.
     pub max_attempts: u32,
+    /// Its place in the line, in microseconds.
+    pub(crate) place: i64,
 }
 
 /// What becomes of a job after an attempt.

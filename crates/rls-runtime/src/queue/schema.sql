@@ -37,7 +37,9 @@ create table if not exists rls_jobs (
 
 create index if not exists rls_jobs_waiting on rls_jobs (tenant_id, lane, rank, id)
     where state in ('available', 'scheduled', 'retryable');
-create index if not exists rls_jobs_due on rls_jobs (tenant_id, lane, due_at) where due_at is not null;
+create index if not exists rls_jobs_due on rls_jobs (tenant_id, lane, due_at)
+    where state in ('available', 'scheduled', 'retryable');
+create index if not exists rls_jobs_running on rls_jobs (tenant_id, lane, due_at) where state = 'executing';
 create unique index if not exists rls_jobs_unique on rls_jobs (tenant_id, unique_key)
     where due_at is not null and unique_key is not null;
 create index if not exists rls_jobs_finished on rls_jobs (tenant_id, finished_at) where finished_at is not null;
@@ -111,10 +113,12 @@ begin
         return false;
     end if;
     update rls_doorbell d
-    set next_due = coalesce(
+    set next_due = least(
+        'infinity',
         (select min(j.due_at) from rls_jobs j
-         where j.tenant_id = tenant and j.lane = in_lane and j.due_at is not null),
-        'infinity')
+         where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')),
+        (select min(j.due_at) from rls_jobs j
+         where j.tenant_id = tenant and j.lane = in_lane and j.state = 'executing'))
     where d.tenant_id = tenant and d.lane = in_lane;
     return true;
 end
