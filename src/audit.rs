@@ -1,5 +1,8 @@
 //! Sources in, Verdict out: the whole run, one call per stage. The command line, the editor and the tests all call this.
 
+use std::path::PathBuf;
+
+use crate::cache::{self, Remembered, Slot};
 use crate::clock::Clock;
 use crate::discover::Sources;
 pub use crate::discover::Tests;
@@ -13,6 +16,7 @@ use crate::judge::{judge, judge_schema, schema_blind_spots};
 use crate::parse::{LARGE_STACK, on_large_stack};
 pub use crate::prefilter::Parsing;
 use crate::prefilter::{Reading, TestCode};
+use crate::program::Program;
 use crate::resolve;
 use crate::rules::{Rules, RulesFile};
 use crate::schema::{Schema, SchemaInUse};
@@ -35,6 +39,8 @@ pub struct AuditOptions {
     pub jobs: Option<usize>,
     /// Which files are parsed.
     pub parsing: Parsing,
+    /// The folder where runs are remembered; nothing is where it is not given.
+    pub cache: Option<PathBuf>,
 }
 
 /// Audits what was read. Never fails: what cannot be analysed is a blind spot of the verdict.
@@ -55,33 +61,21 @@ pub fn audit(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict
 fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     let Sources { files, sql, mut blind_spots, coverage, stages, .. } = sources;
     let mut clock = Clock::after(stages);
-    let includes = sql.iter().map(|file| (file.path.clone(), file.text.clone())).collect();
     let rust_files = files.len();
     let mut files: Vec<SourceFile> = files.into_iter().chain(sql).collect();
-    let test_code = if options.tests == Tests::In { TestCode::In } else { TestCode::Out };
-    let mut reading = Reading::new(&files[..rust_files], rules, options.parsing, test_code, &mut clock);
-    let schema = Schema::read(&files, &reading.facts, &rules.tables);
-    clock.lap("schema");
-    let resolve_options = resolve::Options {
-        with_tests: options.tests == Tests::In,
-        policy_settings: schema.tenant_settings.keys().cloned().collect(),
-        stored_settings: schema.stored_settings(),
-        definers: schema.definers(),
-        includes,
-    };
-    // Paths lead from entry points, which may lie in files that name nothing of the rules.
-    let mut program = loop {
-        let index = Index::new(&files[..rust_files], &reading.facts, rules);
-        clock.lap("index");
-        let program = resolve::resolve(&index, rules, &resolve_options);
-        clock.lap("resolve");
-        let led_from: Vec<Name> = program.led_from.iter().cloned().collect();
-        if !reading.add(&led_from, &mut clock) {
-            break program;
+    let slot = options.cache.as_ref().and_then(|folder| Slot::new(folder, &files, &settings(rules, options)));
+    let Resolved { mut program, schema, facts, parsed } = match slot.as_ref().and_then(Slot::recall) {
+        Some(remembered) => recalled(remembered, &files, rust_files, rules, &mut clock),
+        None => {
+            let resolved = resolved(&files, rust_files, rules, options, &mut clock);
+            if let Some(slot) = &slot {
+                slot.remember(&Remembered::new(&resolved.program, &resolved.facts));
+                clock.lap("remember");
+            }
+            resolved
         }
     };
-    let facts = reading.finish();
-    let mut stats = stats(&files[..rust_files], &facts);
+    let mut stats = stats(&files[..rust_files], parsed);
     blind_spots.extend(files.iter().zip(&facts).flat_map(|(file, facts)| blind(file, facts)));
     blind_spots.extend(schema_blind_spots(&schema, &files));
     blind_spots.sort();
@@ -114,10 +108,71 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     Verdict { files, program, schema, findings, blind_spots, stats, mode: options.mode }
 }
 
-fn stats(files: &[SourceFile], facts: &[FileFacts]) -> Stats {
+/// What is known when every function was read.
+struct Resolved {
+    program: Program,
+    schema: Schema,
+    facts: Vec<FileFacts>,
+    parsed: usize,
+}
+
+fn resolved(
+    files: &[SourceFile],
+    rust_files: usize,
+    rules: &Rules,
+    options: &AuditOptions,
+    clock: &mut Clock,
+) -> Resolved {
+    let (rust, sql) = files.split_at(rust_files);
+    let test_code = if options.tests == Tests::In { TestCode::In } else { TestCode::Out };
+    let mut reading = Reading::new(rust, rules, options.parsing, test_code, clock);
+    let schema = Schema::read(files, &reading.facts, &rules.tables);
+    clock.lap("schema");
+    let resolve_options = resolve::Options {
+        with_tests: options.tests == Tests::In,
+        policy_settings: schema.tenant_settings.keys().cloned().collect(),
+        stored_settings: schema.stored_settings(),
+        definers: schema.definers(),
+        includes: sql.iter().map(|file| (file.path.clone(), file.text.clone())).collect(),
+    };
+    // Paths lead from entry points, which may lie in files that name nothing of the rules.
+    let program = loop {
+        let index = Index::new(rust, &reading.facts, rules);
+        clock.lap("index");
+        let program = resolve::resolve(&index, rules, &resolve_options);
+        clock.lap("resolve");
+        let led_from: Vec<Name> = program.led_from.iter().cloned().collect();
+        if !reading.add(&led_from, clock) {
+            break program;
+        }
+    };
+    let facts = reading.finish();
+    Resolved { program, schema, parsed: cache::parsed(&facts), facts }
+}
+
+fn recalled(
+    mut remembered: Remembered,
+    files: &[SourceFile],
+    rust_files: usize,
+    rules: &Rules,
+    clock: &mut Clock,
+) -> Resolved {
+    let facts = remembered.facts(rust_files);
+    clock.lap("recall");
+    let schema = Schema::read(files, &facts, &rules.tables);
+    clock.lap("schema");
+    Resolved { program: remembered.program, schema, parsed: remembered.parsed, facts }
+}
+
+/// Everything but the files that a resolved program depends on, as text.
+fn settings(rules: &Rules, options: &AuditOptions) -> String {
+    format!("{:?} {:?} {rules:?}", options.tests, options.parsing)
+}
+
+fn stats(files: &[SourceFile], parsed: usize) -> Stats {
     Stats {
         files: files.len(),
-        parsed: facts.iter().filter(|facts| !facts.modules.is_empty()).count(),
+        parsed,
         lines: files.iter().map(|file| file.line_count() as usize).sum(),
         bytes: files.iter().map(|file| file.text.len()).sum(),
         stages: Vec::new(),

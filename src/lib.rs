@@ -37,6 +37,8 @@ pub mod judge;
 
 pub mod discover;
 
+pub mod cache;
+
 pub mod exceptions;
 
 pub mod inventory;

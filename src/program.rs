@@ -1,6 +1,9 @@
 //! What `resolve` found out about the whole program: every statement with what covers it, and what happens to tenant settings.
 //! Plain data; `lints` read it and nothing else.
 
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Name;
 use crate::rules::HandleKind;
 use crate::source::Span;
 
@@ -8,7 +11,7 @@ use crate::source::Span;
 pub type FileId = u32;
 
 /// A place in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The file.
     pub file: FileId,
@@ -17,7 +20,7 @@ pub struct Place {
 }
 
 /// The resolved program.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Program {
     /// Every statement, by file and position.
     pub statements: Vec<Statement>,
@@ -30,7 +33,7 @@ pub struct Program {
     /// Which file calls functions of which other file, caller first.
     pub calls: std::collections::BTreeSet<(FileId, FileId)>,
     /// Names of functions and their types whose callers are part of a path that a finding shows.
-    pub led_from: std::collections::BTreeSet<crate::facts::Name>,
+    pub led_from: std::collections::BTreeSet<Name>,
 }
 
 impl Program {
@@ -58,7 +61,7 @@ impl Program {
 }
 
 /// One place that sends SQL.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Statement {
     /// The whole expression, from the chain's root to the end of the executing call.
     pub place: Place,
@@ -97,7 +100,7 @@ pub struct Statement {
 }
 
 /// SQL text as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SqlText {
     /// Nothing is known.
     #[default]
@@ -120,7 +123,7 @@ impl SqlText {
 }
 
 /// What covers a statement.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Cover {
     /// Runs on the handle of a scope.
     Scoped(Scope),
@@ -156,7 +159,7 @@ impl Cover {
 }
 
 /// How a statement escaped a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Escape {
     /// Another handle used inside the scope.
     OtherHandle,
@@ -165,7 +168,7 @@ pub enum Escape {
 }
 
 /// How a statement missed a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum After {
     /// After the scope was ended here.
     End(Place),
@@ -174,7 +177,7 @@ pub enum After {
 }
 
 /// A tenant scope.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scope {
     /// What made it.
     pub kind: ScopeKind,
@@ -185,7 +188,7 @@ pub struct Scope {
 }
 
 /// What makes a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ScopeKind {
     /// A closure handed to a scope function.
     Closure,
@@ -223,7 +226,7 @@ impl ScopeKind {
 }
 
 /// One step of a call path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Step {
     /// The function that calls, or for the last step the one with the statement.
     pub function: String,
@@ -232,7 +235,7 @@ pub struct Step {
 }
 
 /// Something that happens to a scope or a tenant setting, and is wrong whatever runs in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// Where.
     pub place: Place,
@@ -247,7 +250,7 @@ pub struct Event {
 }
 
 /// The kinds of [`Event`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventKind {
     /// `SET LOCAL` or `set_config(.., true)` of this setting where no transaction is open.
     LocalSettingOutsideTransaction(String),
@@ -262,10 +265,10 @@ pub enum EventKind {
 }
 
 /// Something inferred from the code.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Inferred {
     /// `closure`, `guard`, `setter`, `handle` or `setting`.
-    pub kind: &'static str,
+    pub kind: Name,
     /// The function, type or setting.
     pub name: String,
     /// The handle's place as a rule spells it.

@@ -74,6 +74,9 @@ pub struct Sources {
     /// Read this file's text from standard input
     #[arg(long, value_name = "FILE")]
     pub stdin_filename: Option<PathBuf>,
+    /// Analyse everything again, and remember nothing for the next run
+    #[arg(long)]
+    pub no_cache: bool,
     /// Threads
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,

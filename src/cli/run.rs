@@ -36,6 +36,9 @@ impl Run {
         let request = request(args, paths)?;
         let project = Project::find(&request)?;
         let root = project.root.clone();
+        // What an editor types is audited at every key, and never again.
+        let is_lasting = !args.no_cache && request.stdin.is_none();
+        let cache = project.target.as_ref().filter(|_| is_lasting).map(|target| target.join("rls-audit"));
         let rules = load_rules(args, &project)?;
         let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
         let sources = project.read(&request)?;
@@ -46,6 +49,7 @@ impl Run {
             baseline,
             rules_file: rules.project.clone(),
             jobs: args.jobs.map(usize::from),
+            cache,
             ..AuditOptions::default()
         };
         Ok(Self { root, rules, sources, options })

@@ -53,6 +53,8 @@ impl CargoTarget {
 pub struct Workspace {
     /// The root folder.
     pub root: PathBuf,
+    /// Where cargo builds.
+    pub target: PathBuf,
     /// The members.
     pub packages: Vec<Package>,
 }
@@ -63,7 +65,8 @@ pub fn workspace(manifest: &Path, cargo_flags: &[String]) -> Result<Workspace, S
     command.manifest_path(manifest).no_deps().other_options(cargo_flags.to_vec());
     let metadata = command.exec().map_err(|error| first_line(&error))?;
     let root = metadata.workspace_root.clone().into_std_path_buf();
-    Ok(Workspace { root, packages: members(metadata) })
+    let target = metadata.target_directory.clone().into_std_path_buf();
+    Ok(Workspace { root, target, packages: members(metadata) })
 }
 
 fn first_line(error: &cargo_metadata::Error) -> String {

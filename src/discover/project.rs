@@ -19,6 +19,8 @@ pub struct Project {
     pub root: PathBuf,
     /// The manifest that was found or given.
     pub manifest: Option<PathBuf>,
+    /// Where cargo builds, if there is a workspace.
+    pub target: Option<PathBuf>,
     packages: Vec<Package>,
     starts: Vec<PathBuf>,
     coverage: Coverage,
@@ -109,7 +111,9 @@ impl Project {
     fn of_manifest(manifest: &Path, request: &Request) -> Self {
         let manifest_path = Some(manifest.to_path_buf());
         match packages::workspace(manifest, &request.cargo_flags) {
-            Ok(Workspace { root, packages }) => Self { root, packages, manifest: manifest_path, ..Self::default() },
+            Ok(Workspace { root, target, packages }) => {
+                Self { root, packages, manifest: manifest_path, target: Some(target), ..Self::default() }
+            }
             Err(reason) => {
                 let root = manifest.parent().map(Path::to_path_buf).unwrap_or_default();
                 let reason = format!("cargo cannot read the workspace, so folders are read as they are: {reason}");

@@ -254,7 +254,7 @@ impl<'a> Reader<'_, 'a> {
             let name = self.all.index.function_path(self.f.id);
             let why = format!("binds the tenant by {} `{}`", scope.kind.name(), scope.name);
             let span = self.all.index.function(self.f.id).name_span;
-            self.all.inferred.insert(Inferred { kind, name, handle, place: self.f.place(span), why });
+            self.all.inferred.insert(Inferred { kind: kind.into(), name, handle, place: self.f.place(span), why });
         }
     }
 }

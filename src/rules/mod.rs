@@ -7,7 +7,7 @@ mod load;
 mod merge;
 mod paths;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use check::Row;
 pub use load::{Loaded, Origin, RULES_FILE, RulesFile, SHIPPED, load, locate};
@@ -208,7 +208,7 @@ impl Rules {
 }
 
 /// What a handle is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HandleKind {
     /// Gives connections; can never be in a scope itself.
