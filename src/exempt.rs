@@ -18,7 +18,9 @@ pub fn exempt(program: &mut Program, schema: &Schema, rules: &TableRules, files:
             continue;
         }
         let text = files.get(statement.place.file as usize).map_or("", |file| file.slice(statement.place.span));
-        if !statement.tables_known || (statement.sql == SqlText::Unknown && may_join(text, &statement.tables)) {
+        let sends_one_row = matches!(statement.method.as_str(), "insert" | "update" | "save" | "delete");
+        let may_be_more = statement.sql == SqlText::Unknown && !sends_one_row && may_join(text, &statement.tables);
+        if !statement.tables_known || may_be_more {
             continue;
         }
         let tables: Vec<TableName> = statement.tables.iter().map(|table| TableName::parse(table)).collect();
@@ -32,8 +34,14 @@ pub fn exempt(program: &mut Program, schema: &Schema, rules: &TableRules, files:
 /// Whether a builder's chain can touch more than the tables it starts with, or is not all in sight.
 fn may_join(chain: &str, tables: &[String]) -> bool {
     let adds_tables = ["join", "related", "linked", "select_from", "union", "exists", "in_subquery", "eq_any"];
-    let is_all_here = chain.contains("::");
+    // `users::table.find(1)`, and `users.find(1)` where `users` came in by a `use`.
+    let is_all_here = chain.contains("::") || tables.iter().any(|table| starts_with_word(chain, table));
     !is_all_here || tables.len() != 1 || adds_tables.iter().any(|word| chain.contains(word))
+}
+
+fn starts_with_word(text: &str, word: &str) -> bool {
+    let name = word.rsplit('.').next().unwrap_or(word);
+    text.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('.'))
 }
 
 #[cfg(test)]

@@ -94,6 +94,40 @@ impl Index<'_> {
         self.best(self.consts_by_name.get(name)?, |id| self.consts[*id as usize].module, module, parent)
     }
 
+    /// What a name stands for in a module, as the `use` writes it that brings it in, through globs too.
+    #[must_use]
+    pub fn imported(&self, module: ModId, name: &str) -> Option<(ModId, &[Name])> {
+        let mut seen = vec![module];
+        let mut at = 0;
+        while let Some(id) = seen.get(at).copied() {
+            at += 1;
+            let scope = &self.modules[id as usize];
+            if let Some(target) = scope.uses.get(name).and_then(|targets| targets.first()) {
+                return Some((id, target));
+            }
+            for base in &scope.glob_bases {
+                if let Some(next) = self.module_by_path.get(base)
+                    && !seen.contains(next)
+                {
+                    seen.push(*next);
+                }
+            }
+        }
+        None
+    }
+
+    /// The module of the run that a path leads to.
+    #[must_use]
+    pub fn module_at(&self, module: ModId, path: &[Name]) -> Option<ModId> {
+        self.module_by_path.get(&self.canonical(module, path)).copied()
+    }
+
+    /// The paths of a module's globs, as written.
+    #[must_use]
+    pub fn globs(&self, module: ModId) -> &[Vec<Name>] {
+        &self.modules[module as usize].globs
+    }
+
     /// Whether a full path leads into a crate that is not part of the run.
     #[must_use]
     pub fn is_foreign(&self, full: &[Name]) -> bool {

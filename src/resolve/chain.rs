@@ -294,7 +294,12 @@ impl<'a> Reader<'_, 'a> {
             _ => self.included(values),
         };
         let named = args.iter().take(1).filter_map(text::table_path);
-        let tables = named.chain(text::entity_module(&written).or_else(|| text::entity_module(full))).collect();
+        let of_value = match values.first() {
+            Some(Val::Query(query)) if query.sql == SqlText::Unknown => query.tables.clone(),
+            _ => Vec::new(),
+        };
+        let mut tables: Vec<String> = named.chain(self.entity_of(&written)).chain(of_value).collect();
+        tables.dedup();
         Some(Val::Query(Rc::new(Query {
             pack: *pack,
             sql: sql.unwrap_or_default(),

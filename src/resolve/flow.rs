@@ -157,9 +157,15 @@ impl<'a> Reader<'_, 'a> {
             self.f.restore(&before);
         }
         let says_more = matches!(value, Val::Unknown | Val::Typed(_) | Val::Opaque(_));
-        if says_more && *ty != Type::Infer {
+        if (says_more || matches!(value, Val::Obj(_))) && *ty != Type::Infer {
             let declared = self.value_of(ty, Bind::None, None);
-            if !matches!(declared, Val::Unknown | Val::Typed(_)) {
+            // `let active: users::ActiveModel = model.into()`: no longer what it was made of.
+            let is_more = if says_more {
+                !matches!(declared, Val::Unknown | Val::Typed(_))
+            } else {
+                matches!(declared, Val::Query(_))
+            };
+            if is_more {
                 value = declared;
             }
         }
@@ -240,7 +246,7 @@ impl<'a> Reader<'_, 'a> {
         }
         let index = self.all.index;
         let names: Vec<Name> = path.names().cloned().collect();
-        if let Some(query) = self.table_query(&names) {
+        if let Some(query) = self.table_query(&names).or_else(|| self.dsl_table(&names)) {
             return query;
         }
         if path.self_type.is_none()
@@ -427,7 +433,7 @@ impl<'a> Reader<'_, 'a> {
         }
         match self.find_adt(path) {
             Some(ty) => self.new_obj(expr, ty, values),
-            None => Val::Unknown,
+            None => self.built_by_name(path).unwrap_or_default(),
         }
     }
 

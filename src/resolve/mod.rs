@@ -4,6 +4,7 @@
 //! What a call does is known from the callee's summary, made on first use. What depends on callers stays open
 //! until all functions are read, and is then settled through the calls that were seen.
 
+mod builders;
 mod call;
 mod chain;
 mod cover;

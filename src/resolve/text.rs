@@ -220,12 +220,3 @@ pub(super) fn table_path(arg: &Expr) -> Option<String> {
         _ => None,
     }
 }
-
-/// The module of the entity whose function is called: `users` in `users::Entity::find()`.
-pub(super) fn entity_module(full: &[Name]) -> Option<String> {
-    match full {
-        // Entities come out of a macro, so their name may seem to be the library's own.
-        [.., module, entity, _] if entity == "Entity" && module != "prelude" => Some(module.to_string()),
-        _ => None,
-    }
-}

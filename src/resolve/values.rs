@@ -17,8 +17,13 @@ const MAX_DEREFS: usize = 4;
 
 impl<'a> Reader<'_, 'a> {
     /// A value of a type as written here.
-    pub(super) fn value_of(&mut self, ty: &Type, bind: Bind, origin: Origin) -> Val<'a> {
-        let ty = self.all.index.type_of(&self.f.context, ty);
+    pub(super) fn value_of(&mut self, written: &Type, bind: Bind, origin: Origin) -> Val<'a> {
+        if let Type::Path(path) = written
+            && let Some(built) = self.built_by_name(path)
+        {
+            return built;
+        }
+        let ty = self.all.index.type_of(&self.f.context, written);
         self.value_of_ty(&ty, bind, origin)
     }
 
