@@ -67,6 +67,9 @@ const LOOK_AHEAD: usize = 64;
 /// A claim that a crash of the server undoes only lets the job be claimed again, and its lease is good for nothing then.
 const FORGETTABLE: ScopeOptions = ScopeOptions::new().asynchronous_commit().label("claim");
 
+/// How long a worker with much to do waits until there is room for several jobs.
+const MOMENT: Duration = Duration::from_millis(5);
+
 /// How long a mark is good for: so long an urgent job may wait behind a backlog, in the worst case.
 const MARK_AGE: Duration = Duration::from_secs(1);
 
@@ -109,11 +112,10 @@ pub(crate) struct Served {
 
 /// What one look at the lane came to.
 enum Round {
-    /// Something was claimed, so there may be more.
+    /// Something was claimed, so there may be more; or there was no room for it.
     Claimed,
     /// Nothing is due, or nothing that may be claimed.
     Idle,
-    Full,
 }
 
 impl Served {
@@ -126,15 +128,15 @@ impl Served {
         let mut progress = Progress::default();
         while !*stopping.borrow() {
             while jobs.try_join_next().is_some() {}
-            let round = self.round(&shared, &slots, &mut progress, &mut jobs).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, lane = ?self.lane.names, "no work can be claimed");
-                Round::Idle
-            });
+            let round =
+                self.round(&shared, &slots, &stopping, &mut progress, &mut jobs).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, lane = ?self.lane.names, "no work can be claimed");
+                    Round::Idle
+                });
             let wait = async {
                 match round {
-                    Round::Claimed => {}
+                    Round::Claimed => self.wait_for_room(&slots).await,
                     Round::Idle => tokio::time::sleep(shared.poll).await,
-                    Round::Full => drop(slots.acquire().await),
                 }
             };
             tokio::select! {
@@ -145,11 +147,19 @@ impl Served {
         while jobs.join_next().await.is_some() {}
     }
 
+    /// Short jobs make room for many in a moment, and many cost little more to claim than one. Long ones do not, and then one slot is enough.
+    async fn wait_for_room(&self, slots: &Semaphore) {
+        drop(slots.acquire().await);
+        let many = u32::try_from(self.lane.slots / 4).unwrap_or(1).max(1);
+        tokio::time::timeout(MOMENT, slots.acquire_many(many)).await.ok();
+    }
+
     /// Give every tenant with something due its share of the free slots, beginning after the one that was served last.
     async fn round<S>(
         &self,
         shared: &Arc<Shared<S>>,
         slots: &Arc<Semaphore>,
+        stopping: &watch::Receiver<bool>,
         progress: &mut Progress,
         jobs: &mut JoinSet<()>,
     ) -> Result<Round, Error>
@@ -158,22 +168,23 @@ impl Served {
     {
         let free = slots.available_permits();
         if free == 0 {
-            return Ok(Round::Full);
+            return Ok(Round::Claimed);
         }
         // Some turn out to have nothing that may be claimed, so look at more than there are slots for.
         let limit = u32::try_from(free + LOOK_AHEAD).unwrap_or(u32::MAX);
         let due = shared.queue.due(&shared.pool, self.lane.names(), progress.cursor, limit).await?;
-        let share = free.div_ceil(due.len().max(1));
+        // A few for each, and with many slots a few more than that, but still for sixteen tenants at least.
+        let share = free.div_ceil(due.len().max(1)).max(self.lane.slots / 16);
         let mut round = Round::Idle;
         for due in due {
             let wanted = share.min(slots.available_permits());
-            if wanted == 0 {
+            if wanted == 0 || *stopping.borrow() {
                 break;
             }
             let began = Instant::now();
             let mark = progress.marks.of(&due, began);
-            let claimed = self.claim(shared, &due, wanted, mark).await?;
             progress.cursor = Some(due.tenant);
+            let claimed = self.claim(shared, &due, wanted, mark).await?;
             // Behind the mark there may be more than before it.
             if !claimed.is_empty() || mark.is_some() {
                 round = Round::Claimed;

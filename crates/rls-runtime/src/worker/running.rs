@@ -13,7 +13,14 @@ use super::context::Stop;
 
 /// Clones are the same list.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Running(Arc<Mutex<BTreeMap<(TenantId, Lease), Held>>>);
+pub(crate) struct Running(Arc<Mutex<Jobs>>);
+
+#[derive(Debug, Default)]
+struct Jobs {
+    held: BTreeMap<(TenantId, Lease), Held>,
+    /// What every job was asked, so that one that is claimed a moment later hears of it too.
+    all: Option<Stop>,
+}
 
 #[derive(Debug)]
 struct Held {
@@ -32,27 +39,31 @@ pub(crate) struct Entry {
 
 impl Running {
     pub(crate) fn add(&self, tenant: TenantId, lease: Lease, claimed_at: Instant) -> Entry {
-        let (sender, stop) = watch::channel(None);
-        self.lock().insert((tenant, lease), Held { stop: sender, confirmed: claimed_at });
+        let mut jobs = self.lock();
+        let (sender, stop) = watch::channel(jobs.all);
+        jobs.held.insert((tenant, lease), Held { stop: sender, confirmed: claimed_at });
+        drop(jobs);
         Entry { running: self.clone(), key: (tenant, lease), stop }
     }
 
-    /// Ask every job to stop.
+    /// Ask every job to stop, those that are yet to come too.
     pub(crate) fn stop_all(&self, reason: Stop) {
-        self.lock().values().for_each(|held| held.ask(reason));
+        let mut jobs = self.lock();
+        jobs.all = Some(reason);
+        jobs.held.values().for_each(|held| held.ask(reason));
     }
 
     pub(crate) fn by_tenant(&self) -> BTreeMap<TenantId, Vec<Lease>> {
         let mut leases: BTreeMap<TenantId, Vec<Lease>> = BTreeMap::new();
-        self.lock().keys().for_each(|(tenant, lease)| leases.entry(*tenant).or_default().push(*lease));
+        self.lock().held.keys().for_each(|(tenant, lease)| leases.entry(*tenant).or_default().push(*lease));
         leases
     }
 
     /// Pass on what the heartbeat, which began at that time, has found.
     pub(crate) fn found(&self, tenant: TenantId, beats: impl Iterator<Item = (Lease, Heartbeat)>, began: Instant) {
-        let mut running = self.lock();
+        let held = &mut self.lock().held;
         for (lease, beat) in beats {
-            let Some(held) = running.get_mut(&(tenant, lease)) else { continue };
+            let Some(held) = held.get_mut(&(tenant, lease)) else { continue };
             match beat {
                 Heartbeat::Held => held.confirmed = began,
                 Heartbeat::CancelRequested => {
@@ -66,11 +77,11 @@ impl Running {
 
     /// Nobody answers: whose lease must have run out by now is given up, before another worker has it too.
     pub(crate) fn give_up_after(&self, lease: Duration) {
-        let running = self.lock();
-        running.values().filter(|held| held.confirmed.elapsed() >= lease).for_each(|held| held.ask(Stop::LeaseLost));
+        let jobs = self.lock();
+        jobs.held.values().filter(|held| held.confirmed.elapsed() >= lease).for_each(|held| held.ask(Stop::LeaseLost));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(TenantId, Lease), Held>> {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,6 +111,38 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.running.lock().remove(&self.key);
+        self.running.lock().held.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::JobId;
+
+    fn lease() -> Lease {
+        Lease { job: JobId::new(uuid::Uuid::nil()), token: uuid::Uuid::nil() }
+    }
+
+    #[test]
+    fn who_comes_after_everybody_was_asked_to_stop_is_asked_too() {
+        let running = Running::default();
+        let early = running.add(uuid::Uuid::nil().into(), lease(), Instant::now());
+        assert_eq!(early.stop_requested(), None);
+        running.stop_all(Stop::ShuttingDown);
+        assert_eq!(early.stop_requested(), Some(Stop::ShuttingDown));
+        drop(early);
+        let late = running.add(uuid::Uuid::nil().into(), lease(), Instant::now());
+        assert_eq!(late.stop_requested(), Some(Stop::ShuttingDown));
+    }
+
+    #[test]
+    fn a_lease_that_nobody_confirms_is_given_up() {
+        let running = Running::default();
+        let job = running.add(uuid::Uuid::nil().into(), lease(), Instant::now());
+        running.give_up_after(Duration::from_secs(3600));
+        assert_eq!(job.stop_requested(), None);
+        running.give_up_after(Duration::ZERO);
+        assert_eq!(job.stop_requested(), Some(Stop::LeaseLost));
     }
 }
