@@ -9,7 +9,7 @@ use super::loose::{Brace, flat, operator};
 use super::lower::Lower;
 use super::places::between;
 use super::tokens::{braces, equals, parsed, parsed_by, parsed_whole, step, step_by, step_from};
-use crate::facts::{Arm, Block, Closure, Expr, ExprKind, Param, Pat, Type};
+use crate::facts::{Arm, Block, Closure, Expr, ExprKind, Param, Pat, Stmt, Type};
 
 impl Lower<'_> {
     /// Closures, blocks and branches.
@@ -181,9 +181,12 @@ impl Lower<'_> {
                 self.skip(input);
             }
             parsed::<Token![=>]>(input);
-            if let Some(body) = self.arm_body(input) {
-                self.anchor(body.span);
-                arms.push(Arm { pat, guard, body });
+            match self.arm_body(input) {
+                Some(body) => {
+                    self.anchor(body.span);
+                    arms.push(Arm { pat, guard, body });
+                }
+                None => self.strays.extend(guard.map(Stmt::Semi)),
             }
             while !input.is_empty() && parsed::<Token![,]>(input).is_none() && !starts_arm(input) {
                 self.skip(input);

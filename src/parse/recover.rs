@@ -242,11 +242,12 @@ impl Lower<'_> {
         function.owner = owner;
         function.is_recovered = true;
         function.attributes = attrs::names(&item.attributes);
-        function.params = params.map(|group| self.params_of(group.stream())).unwrap_or_default();
         function.is_async =
             item.tokens.iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "async"));
         self.facts.functions.push(function);
         let owner = std::mem::replace(&mut self.owner, Owner::Module);
+        let params = params.map(|group| self.params_of(group.stream())).unwrap_or_default();
+        self.facts.functions[index].params = params;
         self.stray_tokens(rest);
         let mut stmts = self.strays_since(before);
         stmts.extend(self.stmts_of(body.map(|body| body.stream()).unwrap_or_default()));

@@ -1,7 +1,10 @@
 //! Changes of the code that mean nothing change no verdict; a planted statement changes exactly its own.
 
 mod extracting;
+mod generating;
 mod planting;
+#[path = "../planted/programs.rs"]
+mod programs;
 mod rewriting;
 
 use std::collections::BTreeMap;

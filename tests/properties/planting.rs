@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
+use crate::programs::WRAPPERS;
 use crate::{Census, FIXTURES, Fixture, cases, census};
 
 /// What is planted.
@@ -46,34 +47,6 @@ const PLANTS: &[Plant] = &[
     plant("planted::extracted(&mut *pool.begin().await?).await", &[], "RLS003 gap"),
     plant("planted_cache.get(pool).await", &[], "caller"),
     plant("planted_client.execute(planted_request).await", &[], "caller"),
-];
-
-/// What a plant is wrapped in: it stands for `@`. All are expressions.
-const WRAPPERS: &[&str] = &[
-    "{ @ }",
-    "if ready { @ } else { done() }",
-    "if let Ok(_) = @ { done() } else { done() }",
-    "match @ { Ok(_) => done(), Err(_) => done() }",
-    "match kind { 1 => @, _ => done() }",
-    "{ loop { let _ = @; break; } done() }",
-    "{ for _ in 0..2 { let _ = @; } done() }",
-    "{ while !ready { @?; } done() }",
-    "async { @ }.await",
-    "{ let Ok(_) = @ else { return Ok(()) }; done() }",
-    "(1, @).1",
-    "[@].pop()",
-    "{ Box::pin(async move { @ }).await }",
-    "{ let _ = Planted { field: @?, ..base() }; done() }",
-    "done_with(@)",
-    "done_with(@?).await.map(|row| row.get(0))",
-    "{ println!(\"{:?}\", @); done() }",
-    "{ assert!(@.is_ok()); done() }",
-    "{ tokio::try_join!(async { @ })?; done() }",
-    "{ tokio::select! { done = async { @ } => drop(done) } done() }",
-    "{ unknown_grammar! { a => b; run @ } done() }",
-    "{ let later = || async { @ }; later().await }",
-    "unsafe { @ }",
-    "!(@.is_ok())",
 ];
 
 proptest! {

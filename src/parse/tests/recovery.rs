@@ -56,6 +56,7 @@ fn what_has_no_place_belongs_to_the_block_around_it() {
         ("let q().run(p).await?;", "let _; <q()>.run(p).await?;"),
         ("for q!(a).run(p) { b() }", "for _ in <q!(a)>.run(p) { b() }"),
         ("match a { q().run(p) => b(), _ => c() }", "match a { _ => b(), _ => c() } <q()>.run(p);"),
+        ("match a { b if |x| { q().run(p) } };", "match a {  }; |x| { <q()>.run(p) };"),
         ("if x { a() } | q().run(p);", "if x { a() } <q()>.run(p);"),
         // No item.
         ("fn q().run(p).await?;", "<q()>.run(p).await?;"),
@@ -104,6 +105,12 @@ fn a_header_that_does_not_parse_keeps_name_and_params() {
     let (shown, blind) = broken("gen fn f(pool: &PgPool, n: @) -> u8 { q().fetch(pool); }");
     assert_eq!(shown, "recovered fn f(pool: &PgPool) { <q()>.fetch(pool); }");
     assert_eq!(blind.len(), 1);
+}
+
+#[test]
+fn code_among_parameters_belongs_to_the_function() {
+    let (shown, _) = broken("fn f(p: &P, { fn g() { x() } q().run(p) }) { y() }");
+    assert_eq!(shown, "recovered fn f(p: &P) { { <q()>.run(p) }; y() }\nfn g() { x() }");
 }
 
 #[test]
