@@ -58,6 +58,11 @@ impl<S> Context<S> {
         self.attempt.lease.job()
     }
 
+    /// What it takes to settle this attempt, for [`Queue::settle`] in a scope of the job's own.
+    pub fn lease(&self) -> Lease {
+        self.attempt.lease
+    }
+
     /// Which attempt this is, counted from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt.number
