@@ -2,6 +2,13 @@
 
 use crate::facts::{Block, Expr, ExprKind, FileFacts, Generic, LinkKind, Pat, Path, Stmt, Type, TypeKind};
 
+/// Collects at most this many items without taking more room first.
+pub(super) fn at_most<T>(count: usize, items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list = Vec::with_capacity(count);
+    list.extend(items);
+    list
+}
+
 /// Takes the room back that the lists of a file's facts do not need.
 pub(super) fn compact(facts: &mut FileFacts) {
     for module in &mut facts.modules {

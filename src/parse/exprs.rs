@@ -3,6 +3,7 @@
 use proc_macro2::extra::DelimSpan;
 use syn::{Expr as Syn, Lit};
 
+use super::compact::at_most;
 use super::lower::{Lower, name};
 use super::patterns::member;
 use super::places::between;
@@ -130,7 +131,8 @@ impl Lower<'_> {
     }
 
     pub(super) fn exprs<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Syn>) -> Vec<Expr> {
-        exprs.into_iter().map(|expr| self.expr(expr)).collect()
+        let exprs = exprs.into_iter();
+        at_most(exprs.size_hint().0, exprs.map(|expr| self.expr(expr)))
     }
 
     pub(super) fn path_expr(&mut self, expr: &syn::ExprPath) -> Expr {
@@ -251,7 +253,8 @@ impl Lower<'_> {
     fn struct_literal(&mut self, literal: &syn::ExprStruct) -> Expr {
         let path = types::path(literal.qself.as_ref(), &literal.path);
         let start = self.path_span(literal.qself.as_ref(), &literal.path).start;
-        let fields = literal.fields.iter().map(|field| (member(&field.member), self.expr(&field.expr))).collect();
+        let fields = literal.fields.iter().map(|field| (member(&field.member), self.expr(&field.expr)));
+        let fields = at_most(literal.fields.len(), fields);
         let rest = literal.rest.as_ref().map(|rest| Box::new(self.expr(rest)));
         let span = between(start, self.places.end(literal.brace_token.span.close()));
         Expr { span, kind: ExprKind::Struct(Box::new(path), fields, rest) }
@@ -264,7 +267,7 @@ impl Lower<'_> {
             closure.capture.map(|token| token.span),
         ];
         let first = tokens.into_iter().flatten().next().unwrap_or(closure.inputs_begin.span);
-        let params = closure.inputs.iter().map(|input| self.closure_param(input)).collect();
+        let params = at_most(closure.inputs.len(), closure.inputs.iter().map(|input| self.closure_param(input)));
         self.guards.clear();
         let body = self.expr(&closure.body);
         let span = between(self.places.start(first), body.span.end);
@@ -343,7 +346,7 @@ impl Lower<'_> {
         }
         let root = self.expr(root);
         let start = paren.map_or(root.span.start, |paren| self.places.start(paren));
-        let links: Vec<Link> = links.into_iter().rev().filter_map(|link| self.link(link)).collect();
+        let links: Vec<Link> = at_most(links.len(), links.into_iter().rev().filter_map(|link| self.link(link)));
         let end = links.last().map_or(root.span.end, |link| link.end);
         Expr { span: between(start, end), kind: ExprKind::Chain(Box::new(root), links) }
     }

@@ -2,6 +2,7 @@
 
 use syn::{Attribute, FnArg, Signature, Visibility};
 
+use super::compact::at_most;
 use super::lower::{Lower, name};
 use super::patterns::ident_path;
 use super::places::between;
@@ -62,7 +63,7 @@ impl Lower<'_> {
         self.anchor(parts.span);
         let is_test = attrs::is_test(parts.attributes);
         let index = self.facts.functions.len();
-        let params = parts.sig.inputs.iter().map(|input| self.param(input)).collect();
+        let params = at_most(parts.sig.inputs.len(), parts.sig.inputs.iter().map(|input| self.param(input)));
         let function = Function {
             name: name(&parts.sig.ident),
             module: self.module,
@@ -97,7 +98,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn block(&mut self, block: &syn::Block) -> Block {
-        Block { stmts: block.stmts.iter().filter_map(|stmt| self.stmt(stmt)).collect() }
+        Block { stmts: at_most(block.stmts.len(), block.stmts.iter().filter_map(|stmt| self.stmt(stmt))) }
     }
 
     /// Lowers a statement; `None` for items, which are listed elsewhere, and for a lone `;`.

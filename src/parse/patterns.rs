@@ -1,5 +1,6 @@
 //! Patterns.
 
+use super::compact::at_most;
 use super::lower::{Lower, name};
 use super::types;
 use crate::facts::{Name, Pat, Path, Segment};
@@ -21,12 +22,15 @@ impl Lower<'_> {
             syn::Pat::Reference(reference) => Pat::Ref(Box::new(self.pat(&reference.pat))),
             syn::Pat::Slice(slice) => Pat::Slice(slice.elems.iter().map(|elem| self.pat(elem)).collect()),
             syn::Pat::Struct(pat) => {
-                let fields = pat.fields.iter().map(|field| (member(&field.member), self.pat(&field.pat))).collect();
+                let fields = pat.fields.iter().map(|field| (member(&field.member), self.pat(&field.pat)));
+                let fields = at_most(pat.fields.len(), fields);
                 Pat::Struct(types::path(pat.qself.as_ref(), &pat.path), fields)
             }
-            syn::Pat::Tuple(tuple) => Pat::Tuple(tuple.elems.iter().map(|elem| self.pat(elem)).collect()),
+            syn::Pat::Tuple(tuple) => {
+                Pat::Tuple(at_most(tuple.elems.len(), tuple.elems.iter().map(|elem| self.pat(elem))))
+            }
             syn::Pat::TupleStruct(pat) => {
-                let elements = pat.elems.iter().map(|elem| self.pat(elem)).collect();
+                let elements = at_most(pat.elems.len(), pat.elems.iter().map(|elem| self.pat(elem)));
                 Pat::TupleStruct(types::path(pat.qself.as_ref(), &pat.path), elements)
             }
             syn::Pat::Type(typed) => Pat::Typed(Box::new(self.pat(&typed.pat)), types::ty(&typed.ty)),

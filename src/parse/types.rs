@@ -3,6 +3,7 @@
 use syn::punctuated::Punctuated;
 use syn::{GenericArgument, GenericParam, PathArguments, ReturnType, TypeParamBound, WherePredicate};
 
+use super::compact::at_most;
 use super::lower::name;
 use crate::facts::{Arguments, Generic, Path, Segment, Type};
 
@@ -79,7 +80,7 @@ fn at_depth(ty: &syn::Type, depth: u32) -> Type {
         syn::Type::Reference(reference) => Type::Ref(Box::new(inner(&reference.elem))),
         syn::Type::Slice(slice) => Type::Slice(Box::new(inner(&slice.elem))),
         syn::Type::TraitObject(object) => Type::Dyn(bounds_at(&object.bounds, depth + 1)),
-        syn::Type::Tuple(tuple) => Type::Tuple(tuple.elems.iter().map(inner).collect()),
+        syn::Type::Tuple(tuple) => Type::Tuple(at_most(tuple.elems.len(), tuple.elems.iter().map(inner))),
         _ => Type::Other,
     }
 }
@@ -102,7 +103,7 @@ fn bounds_at<P>(bounds: &Punctuated<TypeParamBound, P>, depth: u32) -> Vec<Type>
 }
 
 fn path_at(qself: Option<&syn::QSelf>, path: &syn::Path, depth: u32) -> Path {
-    let segments = path.segments.iter().map(|segment| self::segment(segment, depth)).collect();
+    let segments = at_most(path.segments.len(), path.segments.iter().map(|segment| self::segment(segment, depth)));
     let self_type = qself.map(|qself| Box::new(at_depth(&qself.ty, depth + 1)));
     Path { self_type, segments }
 }
@@ -127,14 +128,11 @@ fn segment(segment: &syn::PathSegment, depth: u32) -> Segment {
 }
 
 fn type_arguments(arguments: &syn::AngleBracketedGenericArguments, depth: u32) -> Vec<Type> {
-    arguments
-        .args
-        .iter()
-        .filter_map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(at_depth(ty, depth + 1)),
-            GenericArgument::AssocType(associated) => Some(at_depth(&associated.ty, depth + 1)),
-            GenericArgument::Constraint(constraint) => Some(Type::Impl(bounds_at(&constraint.bounds, depth + 1))),
-            _ => None,
-        })
-        .collect()
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(at_depth(ty, depth + 1)),
+        GenericArgument::AssocType(associated) => Some(at_depth(&associated.ty, depth + 1)),
+        GenericArgument::Constraint(constraint) => Some(Type::Impl(bounds_at(&constraint.bounds, depth + 1))),
+        _ => None,
+    });
+    at_most(arguments.args.len(), types)
 }
