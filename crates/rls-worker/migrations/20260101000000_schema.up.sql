@@ -171,7 +171,7 @@ create table orders (
 );
 create index orders_number on orders (tenant_id, number_norm);
 create index orders_po on orders (tenant_id, po_norm);
-create index orders_postal on orders (tenant_id, postal_norm);
+create index orders_postal on orders (tenant_id, postal_norm, order_date);
 
 -- Arrays cannot be searched by an index behind policies; texts can.
 create table order_trackings (
@@ -201,7 +201,7 @@ create table order_lines (
     unique (tenant_id, order_id, line_number),
     foreign key (tenant_id, order_id) references orders (tenant_id, id)
 );
-create index order_lines_sku on order_lines (tenant_id, sku_norm) where status = 'OPEN';
+create index order_lines_sku on order_lines (tenant_id, sku_norm);
 
 create table order_line_products (
     tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),

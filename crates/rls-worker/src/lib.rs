@@ -26,3 +26,5 @@ pub mod samples;
 pub mod smoke;
 
 pub mod verify;
+
+pub mod parity;

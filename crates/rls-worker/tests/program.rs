@@ -25,6 +25,26 @@ fn smoke_processes_every_lane_on_its_own_database() {
     }
 }
 
+#[test]
+fn parity_finds_the_same_before_and_after_the_migration() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, shown) = run(&["parity", "--out", folder.path().to_str().unwrap()]);
+    let report = std::fs::read_to_string(folder.path().join("parity.md")).unwrap();
+    assert_eq!(code, Some(0), "{shown}{report}");
+    let artifact: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("parity.json")).unwrap()).unwrap();
+    assert_eq!(artifact["status"], "PASS");
+    assert_eq!(artifact["lanes"].as_array().unwrap().len(), 18, "nine jobs of two tenants");
+    let refused = artifact["lanes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|lane| lane["a"].as_str().unwrap().starts_with("discarded"));
+    assert_eq!(refused.count(), 2, "the file that is refused is refused in both");
+    let findings = artifact["tables"].as_array().unwrap().iter().find(|row| row["table"] == "ship_findings").unwrap();
+    assert_eq!((&findings["rows_a"], &findings["rows_b"]), (&4.into(), &4.into()));
+}
+
 #[tokio::test]
 async fn verify_passes_under_force_and_fails_without() {
     let db = TestDb::new().await;

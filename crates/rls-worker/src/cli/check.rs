@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use rls_runtime::testing::TestDb;
 use rls_runtime::{RlsPool, TenantId};
 use rls_worker::samples::throwaway;
-use rls_worker::{smoke, verify};
+use rls_worker::{parity, smoke, verify};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -52,6 +52,15 @@ pub(super) async fn verify(urls: Option<(String, String)>, output: Option<&Path>
     }
     let passed = gates.iter().all(|gate| gate.faults.is_empty());
     Ok(if passed { Passed::Yes } else { Passed::No })
+}
+
+pub(super) async fn parity(out: &Path) -> anyhow::Result<Passed> {
+    let artifact = parity::run(out).await?;
+    println!("{:?}: see `{}`", artifact.status, out.join("parity.md").display());
+    for error in &artifact.errors {
+        println!("stopped at {}: {}", error.step, error.message);
+    }
+    Ok(if artifact.status == parity::Status::Pass { Passed::Yes } else { Passed::No })
 }
 
 /// A tenant of its own, so that nobody's rows are touched.

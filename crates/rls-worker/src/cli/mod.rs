@@ -96,6 +96,12 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Run the same files before and after the migration, and write what differs
+    Parity {
+        /// The folder for `parity.json` and `parity.md`; they are written also when a step fails
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 #[derive(clap::Args)]
@@ -128,7 +134,12 @@ enum Passed {
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let level = if matches!(arguments.command, Command::Run { .. }) { LevelFilter::INFO } else { LevelFilter::WARN };
+    let level = match arguments.command {
+        Command::Run { .. } => LevelFilter::INFO,
+        // The state before the migration is one that the pool warns of.
+        Command::Parity { .. } => LevelFilter::ERROR,
+        _ => LevelFilter::WARN,
+    };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -151,6 +162,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
         }
         Command::Status { runtime, tenant } => feed::status(&runtime.pool().await?, tenant).await,
         Command::Smoke { database_url } => check::smoke(database_url.as_deref()).await,
+        Command::Parity { out } => check::parity(&out).await,
         Command::Verify { database_url, owner_url, output } => {
             check::verify(database_url.zip(owner_url), output.as_deref()).await
         }

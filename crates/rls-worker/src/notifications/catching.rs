@@ -199,17 +199,32 @@ async fn known(tx: &mut TenantTx, orders: &[Uuid], ruleset: &str) -> sqlx::Resul
 }
 
 /// What somebody decided about a product goes before what the machine says.
+///
+/// Each step looks its rows up by the keys of the step before: a planner that knows nothing yet of what this transaction
+/// has written would join whole tables otherwise.
 async fn open_lines(tx: &mut TenantTx, orders: &[Uuid]) -> sqlx::Result<Vec<Line>> {
     sqlx::query_as(
-        "select o.id as order_id, o.order_number, o.ship_to_country, l.line_number, l.sku, l.quantity,
+        "with lines as materialized (
+             select id, order_id, line_number, sku, quantity, requested_ship_date from order_lines
+             where order_id = any ($1) and status = 'OPEN'
+         ), matched as materialized (
+             select line_id, product_id from order_line_products where line_id = any (array(select id from lines))
+         ), products as materialized (
+             select id, sku_norm, country_of_origin, hs_code from catalog_products
+             where id = any (array(select product_id from matched))
+         ), results as materialized (
+             select sku_norm, product_version, ruleset_hash, verdict, confidence, measure_code, total_cad, upper_bound_cad
+             from sima_results where superseded_by is null and sku_norm = any (array(select sku_norm from products))
+         )
+         select o.id as order_id, o.order_number, o.ship_to_country, l.line_number, l.sku, l.quantity,
              l.requested_ship_date, p.country_of_origin, p.hs_code, coalesce(v.decision, r.verdict) as verdict,
              r.confidence, r.measure_code, r.total_cad, r.upper_bound_cad
          from orders o
-         join order_lines l on l.tenant_id = o.tenant_id and l.order_id = o.id and l.status = 'OPEN'
-         join order_line_products m on m.tenant_id = l.tenant_id and m.line_id = l.id
-         join catalog_products p on p.tenant_id = m.tenant_id and p.id = m.product_id
-         join sima_results r on r.tenant_id = p.tenant_id and r.sku_norm = p.sku_norm and r.superseded_by is null
-         left join sima_reviews v on v.tenant_id = r.tenant_id and v.sku_norm = r.sku_norm
+         join lines l on l.order_id = o.id
+         join matched m on m.line_id = l.id
+         join products p on p.id = m.product_id
+         join results r on r.sku_norm = p.sku_norm
+         left join sima_reviews v on v.sku_norm = r.sku_norm
              and v.product_version = r.product_version and v.ruleset_hash = r.ruleset_hash
          where o.id = any ($1) order by o.id, l.line_number",
     )

@@ -24,12 +24,18 @@ pub struct Stored {
 /// When the database says no.
 pub async fn regressions(tx: &mut TenantTx, lines: &[OrderLine]) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar(
-        "select i.row_number
-         from jsonb_to_recordset($1) as i (row_number bigint, order_number text, line_number integer, status text)
-         join orders o on o.order_number = i.order_number and o.source = 'file'
-         join order_lines l on l.tenant_id = o.tenant_id and l.order_id = o.id and l.line_number = i.line_number
-         where l.status in ('SHIPPED', 'CANCELLED') and i.status = 'OPEN'
-         order by 1",
+        "with input as materialized (
+             select * from jsonb_to_recordset($1) as i (row_number bigint, order_number text, line_number integer, status text)
+             where status = 'OPEN'
+         ), known as materialized (
+             select id, order_number from orders
+             where source = 'file' and order_number = any (array(select order_number from input))
+         ), ended as materialized (
+             select order_id, line_number from order_lines
+             where order_id = any (array(select id from known)) and status in ('SHIPPED', 'CANCELLED')
+         )
+         select i.row_number from input i join known k using (order_number)
+         join ended e on e.order_id = k.id and e.line_number = i.line_number order by 1",
     )
     .bind(Json(lines))
     .fetch_all(&mut *tx)

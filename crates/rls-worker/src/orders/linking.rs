@@ -63,7 +63,10 @@ pub async fn relink(tx: &mut TenantTx, shipments: &[Uuid], today: NaiveDate) -> 
     let mut all = Linked::default();
     for chunk in shipments.chunks(CHUNK) {
         let keys = shipment_keys(tx, chunk).await?;
-        let orders = candidates(tx, &keys, today).await?;
+        let mut orders = candidates(tx, &keys, today).await?;
+        let index = Index::of(&orders);
+        let without: Vec<&ShipmentKey> = keys.iter().filter(|shipment| index.near(shipment).next().is_none()).collect();
+        orders.extend(neighbours(tx, &without).await?);
         let index = Index::of(&orders);
         let mut found = Vec::new();
         for shipment in &keys {
@@ -145,8 +148,6 @@ async fn candidates(tx: &mut TenantTx, shipments: &[ShipmentKey], today: NaiveDa
     let trackings: Vec<&str> = shipments.iter().map(|shipment| shipment.tracking_norm.as_str()).collect();
     let references: Vec<&str> =
         shipments.iter().flat_map(|shipment| &shipment.references).map(String::as_str).collect();
-    let postals: Vec<String> =
-        shipments.iter().filter_map(|shipment| shipment.dest_postal.as_deref()).map(normalised).collect();
     sqlx::query_as(
         "select o.id, o.order_number, o.po_number, o.order_date, o.carrier, o.tracking_numbers, o.ship_to_postal,
              (select round(sum(p.net_weight_kg * l.quantity) / 0.45359237, 6) from order_lines l
@@ -157,14 +158,37 @@ async fn candidates(tx: &mut TenantTx, shipments: &[ShipmentKey], today: NaiveDa
          where o.order_date >= $1 and o.id in (
              select order_id from order_trackings where tracking_norm = any ($2)
              union select id from orders where number_norm = any ($3)
-             union select id from orders where po_norm = any ($3)
-             union select id from orders where postal_norm = any ($4))
+             union select id from orders where po_norm = any ($3))
          order by o.id",
     )
     .bind(since(today))
     .bind(&trackings)
     .bind(&references)
+    .fetch_all(&mut *tx)
+    .await
+}
+
+/// Orders of the same address around the same day, for shipments that nothing else is known of.
+async fn neighbours(tx: &mut TenantTx, shipments: &[&ShipmentKey]) -> sqlx::Result<Vec<OrderKey>> {
+    let dated = shipments
+        .iter()
+        .filter_map(|shipment| Some((normalised(shipment.dest_postal.as_deref()?), shipment.ship_date?)));
+    let (postals, days): (Vec<String>, Vec<NaiveDate>) = dated.unzip();
+    sqlx::query_as(
+        "select o.id, o.order_number, o.po_number, o.order_date, o.carrier, o.tracking_numbers, o.ship_to_postal,
+             (select round(sum(p.net_weight_kg * l.quantity) / 0.45359237, 6) from order_lines l
+              join order_line_products m on m.tenant_id = l.tenant_id and m.line_id = l.id
+              join catalog_products p on p.tenant_id = m.tenant_id and p.id = m.product_id
+              where l.tenant_id = o.tenant_id and l.order_id = o.id having bool_and(p.net_weight_kg is not null)) as weight_lb
+         from orders o
+         where o.id in (
+             select n.id from unnest($1::text[], $2::date[]) as wanted (postal_norm, day), lateral (
+                 select id from orders where postal_norm = wanted.postal_norm
+                     and order_date between wanted.day - 3 and wanted.day + 3 order by order_date, id limit 50) n)
+         order by o.id",
+    )
     .bind(&postals)
+    .bind(&days)
     .fetch_all(&mut *tx)
     .await
 }

@@ -1,5 +1,7 @@
 //! What is known of one product when it is screened.
 
+use std::sync::OnceLock;
+
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive as _;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,9 @@ pub struct Product {
     pub region: Option<String>,
     /// What else is known, by name.
     pub attributes: Value,
+    /// The text as words between single spaces, made when it is first asked for.
+    #[serde(skip)]
+    pub(super) words: OnceLock<String>,
 }
 
 impl Product {
@@ -71,15 +76,14 @@ impl Product {
     /// Whether the text has one of these words or phrases, in singular or plural, as whole words.
     #[must_use]
     pub fn says(&self, phrases: &[&str]) -> bool {
-        let words: Vec<String> = self
-            .text
-            .to_lowercase()
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(str::to_owned)
-            .collect();
-        let padded = format!(" {} ", words.join(" "));
+        let padded = self.words.get_or_init(|| padded(&self.text));
         let endings = ["", "s", "es"];
         phrases.iter().any(|phrase| endings.iter().any(|ending| padded.contains(&format!(" {phrase}{ending} "))))
     }
+}
+
+fn padded(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    format!(" {} ", words.collect::<Vec<_>>().join(" "))
 }

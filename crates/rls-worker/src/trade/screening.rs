@@ -75,6 +75,7 @@ impl Listed {
             net_weight_kg: self.net_weight_kg,
             region: None,
             attributes: self.attributes.clone().unwrap_or_default(),
+            ..Product::default()
         }
     }
 }

@@ -1,0 +1,269 @@
+//! What a parity run has found so far in, files that one can read out.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::workers::jobs::LANES;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// Nothing differs, and nothing gets past the policies.
+    Pass,
+    /// Something differs.
+    Fail,
+    /// It did not get to its end.
+    Error,
+}
+
+/// One job in both states.
+#[derive(Debug, Clone, Serialize)]
+pub struct LaneRow {
+    /// Its lane.
+    pub lane: String,
+    /// Its tenant.
+    pub tenant: String,
+    /// State and result before.
+    pub a: String,
+    /// State and result after.
+    pub b: String,
+    /// Whether they are the same.
+    #[serde(rename = "match")]
+    pub matches: bool,
+    /// How long it took before.
+    pub ms_a: u128,
+    /// How long it took after.
+    pub ms_b: u128,
+}
+
+/// One table of one tenant in both states.
+#[derive(Debug, Clone, Serialize)]
+pub struct TableRow {
+    /// The table.
+    pub table: String,
+    /// The tenant.
+    pub tenant: String,
+    /// Rows before.
+    pub rows_a: usize,
+    /// Rows after.
+    pub rows_b: usize,
+    /// Whether their contents are the same.
+    pub hash_equal: bool,
+    /// What only one of them has.
+    pub diff_file: Option<String>,
+}
+
+/// What the migration has done to a table.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct Migrated {
+    name: String,
+    rls: bool,
+    force: bool,
+    policies: i64,
+}
+
+/// One attempt to get past the policies, or one check.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// What was tried.
+    pub id: String,
+    /// What got past.
+    pub found: Vec<String>,
+}
+
+/// Where a run stopped.
+#[derive(Debug, Clone, Serialize)]
+pub struct Error {
+    /// The step.
+    pub step: String,
+    /// In words.
+    pub message: String,
+}
+
+/// The steps in their order.
+const STEPS: &[&str] = &["legacy", "hardened", "compare", "migration", "probes", "smoke"];
+
+/// What a run has found so far.
+#[derive(Debug)]
+pub struct Artifact {
+    /// How it ended.
+    pub status: Status,
+    /// All jobs.
+    pub lanes: Vec<LaneRow>,
+    /// All tables.
+    pub tables: Vec<TableRow>,
+    /// All probes.
+    pub probes: Vec<Probe>,
+    /// One state per lane.
+    pub smoke: BTreeMap<String, String>,
+    /// Why it stopped.
+    pub errors: Vec<Error>,
+    pub(super) database: String,
+    pub(super) migrated: Vec<Migrated>,
+    begun: Vec<&'static str>,
+}
+
+impl Artifact {
+    pub(super) fn begin() -> Artifact {
+        Artifact {
+            status: Status::Error,
+            lanes: Vec::new(),
+            tables: Vec::new(),
+            probes: Vec::new(),
+            smoke: BTreeMap::new(),
+            errors: Vec::new(),
+            database: String::new(),
+            migrated: Vec::new(),
+            begun: Vec::new(),
+        }
+    }
+
+    pub(super) fn step(&mut self, name: &'static str) {
+        self.begun.push(name);
+    }
+
+    pub(super) fn fail(&mut self, error: &anyhow::Error) {
+        self.errors.push(Error { step: self.current(), message: format!("{error:#}") });
+    }
+
+    pub(super) fn interrupt(&mut self) {
+        self.errors.push(Error { step: self.current(), message: "interrupted".to_owned() });
+    }
+
+    fn current(&self) -> String {
+        (*self.begun.last().unwrap_or(&"start")).to_owned()
+    }
+
+    pub(super) fn finish(&mut self) {
+        let all_ran = LANES.iter().all(|lane| self.smoke.contains_key(*lane));
+        let same = self.lanes.iter().all(|lane| lane.matches) && self.tables.iter().all(|table| table.hash_equal);
+        let forced = !self.migrated.is_empty() && self.migrated.iter().all(|table| table.rls && table.force);
+        let held = !self.probes.is_empty() && self.probes.iter().all(|probe| probe.found.is_empty());
+        self.status = match self.errors.is_empty() {
+            false => Status::Error,
+            true if all_ran && same && forced && held => Status::Pass,
+            true => Status::Fail,
+        };
+    }
+
+    /// Writes `parity.json` and `parity.md`.
+    pub(super) fn write(&self, out: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(out)?;
+        std::fs::write(out.join("parity.json"), format!("{:#}\n", self.json()))?;
+        std::fs::write(out.join("parity.md"), self.markdown())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let states = STEPS.iter().map(|step| {
+            let failed = self.errors.iter().any(|error| error.step == *step);
+            let state = if failed {
+                "failed"
+            } else if self.begun.contains(step) {
+                "done"
+            } else {
+                "not_run"
+            };
+            ((*step).to_owned(), json!(state))
+        });
+        json!({
+            "schema": 1,
+            "status": self.status,
+            "db": self.database,
+            "steps": states.collect::<serde_json::Map<_, _>>(),
+            "failed_step": self.errors.first().map(|error| &error.step),
+            "migration": {"name": "reenable_force_rls_tenant_tables", "applied": !self.migrated.is_empty(), "tables": self.migrated},
+            "lanes": self.lanes,
+            "tables": self.tables,
+            "expected_differences": [],
+            "probes": self.probes.iter().map(|probe| json!({"id": probe.id, "ok": probe.found.is_empty(), "found": probe.found})).collect::<Vec<_>>(),
+            "smoke": self.smoke,
+            "errors": self.errors,
+        })
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!("# Parity: {:?}\n\n", self.status);
+        for error in &self.errors {
+            let _ = writeln!(text, "Stopped at `{}`: {}\n", error.step, error.message);
+        }
+        text.push_str("| lane | tenant | before | after | same |\n|---|---|---|---|---|\n");
+        for row in &self.lanes {
+            let state = |outcome: &str| outcome.split(':').next().unwrap_or_default().to_owned();
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} |",
+                row.lane,
+                row.tenant,
+                state(&row.a),
+                state(&row.b),
+                row.matches
+            );
+        }
+        text.push_str("\n| table | tenant | rows before | rows after | same |\n|---|---|---|---|---|\n");
+        for row in &self.tables {
+            let same = row.diff_file.as_deref().unwrap_or("true");
+            let _ = writeln!(text, "| {} | {} | {} | {} | {same} |", row.table, row.tenant, row.rows_a, row.rows_b);
+        }
+        let open = self.probes.iter().filter(|probe| !probe.found.is_empty());
+        let _ = writeln!(text, "\n{} probes and checks, {} of them open.", self.probes.len(), open.clone().count());
+        for probe in open {
+            let _ = writeln!(text, "- {}: {}", probe.id, probe.found.join("; "));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete() -> Artifact {
+        let mut artifact = Artifact::begin();
+        STEPS.iter().for_each(|step| artifact.step(step));
+        artifact.smoke = LANES.iter().map(|lane| ((*lane).to_owned(), "completed".to_owned())).collect();
+        artifact.migrated = vec![Migrated { name: "orders".into(), rls: true, force: true, policies: 4 }];
+        artifact.probes = vec![Probe { id: "P1".into(), found: Vec::new() }];
+        artifact
+    }
+
+    fn status(change: impl FnOnce(&mut Artifact)) -> Status {
+        let mut artifact = complete();
+        change(&mut artifact);
+        artifact.finish();
+        artifact.status
+    }
+
+    #[test]
+    fn a_run_passes_only_when_nothing_speaks_against_it() {
+        assert_eq!(status(|_| {}), Status::Pass);
+        assert_eq!(status(|artifact| artifact.migrated[0].force = false), Status::Fail);
+        assert_eq!(status(|artifact| artifact.migrated.clear()), Status::Fail);
+        assert_eq!(status(|artifact| artifact.probes.clear()), Status::Fail);
+        assert_eq!(status(|artifact| artifact.probes[0].found.push("a row".into())), Status::Fail);
+        assert_eq!(status(|artifact| drop(artifact.smoke.remove("ship_upload"))), Status::Fail);
+        assert_eq!(status(|artifact| artifact.fail(&anyhow::anyhow!("no"))), Status::Error);
+    }
+
+    #[test]
+    fn a_run_that_stops_says_where_and_what_was_not_run() {
+        let mut artifact = Artifact::begin();
+        artifact.step("legacy");
+        artifact.step("hardened");
+        artifact.fail(&anyhow::anyhow!("the server is gone"));
+        artifact.finish();
+        let folder = tempfile::tempdir().unwrap();
+        artifact.write(&folder.path().join("deep")).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join("deep/parity.json")).unwrap()).unwrap();
+        assert_eq!((&json["status"], &json["failed_step"]), (&json!("ERROR"), &json!("hardened")));
+        assert_eq!(json["steps"]["legacy"], "done");
+        assert_eq!(json["steps"]["hardened"], "failed");
+        assert_eq!(json["steps"]["probes"], "not_run");
+        assert!(std::fs::read_to_string(folder.path().join("deep/parity.md")).unwrap().contains("the server is gone"));
+    }
+}

@@ -1,0 +1,132 @@
+//! The same files before and after the migration in, whether anything but the isolation differs out.
+//!
+//! A is the state before: not forced, and the worker is the owner, who gets past the policies;
+//! each tenant has a database of its own there, for otherwise they would see each other.
+//! B is the hardened state: forced, a role that owns nothing, and all tenants with the same keys in one database.
+
+mod artifact;
+mod snapshot;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use rls_runtime::testing::{TENANT_A, TENANT_B, TestDb};
+use rls_runtime::verify::verify;
+use rls_runtime::{RlsPool, RlsPoolOptions, TenantId, with_tenant};
+use sqlx::{Connection as _, PgConnection};
+
+pub use artifact::{Artifact, Error, LaneRow, Probe, Status, TableRow};
+
+use crate::samples::throwaway;
+use crate::schema::{REENABLE_FORCE, TENANT_TABLES};
+use crate::smoke::{Input, Step, inputs, process};
+use snapshot::{Snapshot, compare};
+
+/// The tenants, with the names that the artifact has for them.
+const TENANTS: [(&str, TenantId); 2] = [("t1", TENANT_A), ("t2", TENANT_B)];
+
+/// A file of which every row is bad.
+const BAD: &str = "sku,title\na,\nb,\nc,\nd,\ne,\nf,\ng,\nh,\ni,\nj,\nk,\nl,\n";
+
+/// Runs both states and compares them. Whatever happens, the artifact is written.
+///
+/// # Errors
+/// When the artifact cannot be written.
+pub async fn run(out: &Path) -> anyhow::Result<Artifact> {
+    let mut artifact = Artifact::begin();
+    let steps = async {
+        let ended = compare_states(&mut artifact, out).await;
+        if let Err(error) = ended {
+            artifact.fail(&error);
+        }
+    };
+    tokio::select! {
+        () = steps => artifact.finish(),
+        _ = tokio::signal::ctrl_c() => artifact.interrupt(),
+    }
+    artifact.write(out).with_context(|| format!("cannot write to `{}`", out.display()))?;
+    Ok(artifact)
+}
+
+async fn compare_states(artifact: &mut Artifact, out: &Path) -> anyhow::Result<()> {
+    let mail = out.join("mail");
+    artifact.step("legacy");
+    let mut before = Vec::new();
+    for (name, tenant) in TENANTS {
+        let db = throwaway(Some(REENABLE_FORCE - 1), TestDb::owner).await?;
+        let any_role = RlsPoolOptions::new().max_connections(4).dangerously_accept_any_role_for_local_development();
+        let pool = any_role.connect_with(db.owner_options()).await?;
+        before.push(one_side(&pool, name, tenant, &mail.join("a").join(name)).await?);
+        pool.close().await;
+    }
+    artifact.step("hardened");
+    let db = throwaway(None, TestDb::runtime).await?;
+    let pool = RlsPool::connect_with(db.runtime_options()).await?;
+    let (b1, b2) = (mail.join("b").join("t1"), mail.join("b").join("t2"));
+    let at_once = tokio::join!(one_side(&pool, "t1", TENANT_A, &b1), one_side(&pool, "t2", TENANT_B, &b2));
+    let after = [at_once.0?, at_once.1?];
+
+    artifact.step("compare");
+    for (a, b) in before.iter().zip(&after) {
+        artifact.lanes.extend(lanes(a, b));
+        artifact.tables.extend(compare(&a.snapshot, &b.snapshot, a.name, out)?);
+    }
+    artifact.step("migration");
+    let mut superuser = PgConnection::connect_with(&db.superuser_options()).await?;
+    artifact.database =
+        sqlx::query_scalar("select 'postgres ' || current_setting('server_version')").fetch_one(&mut superuser).await?;
+    artifact.migrated = snapshot::forced(&mut superuser).await?;
+    artifact.step("probes");
+    artifact.probes = probes(&mut superuser, &db.runtime()).await?;
+    artifact.step("smoke");
+    artifact.smoke = after[0].steps.iter().map(|step| (step.lane.to_owned(), step.state().to_owned())).collect();
+    Ok(())
+}
+
+/// What one tenant has at the end of one state.
+struct Side {
+    name: &'static str,
+    steps: Vec<Step>,
+    snapshot: Snapshot,
+}
+
+async fn one_side(pool: &RlsPool, name: &'static str, tenant: TenantId, mail: &Path) -> anyhow::Result<Side> {
+    with_tenant(pool, tenant, async |mut tx| snapshot::prefer(&mut tx).await).await?;
+    let mut all = inputs();
+    // The same file again, and one that is refused.
+    all.push(("catalog_upload", Input::File(crate::samples::CATALOG)));
+    all.push(("catalog_upload", Input::File(BAD)));
+    let steps = process(pool, tenant, all, mail).await?;
+    let snapshot = Snapshot::take(pool, tenant).await?;
+    Ok(Side { name, steps, snapshot })
+}
+
+fn lanes<'a>(a: &'a Side, b: &'a Side) -> impl Iterator<Item = LaneRow> + 'a {
+    a.steps.iter().zip(&b.steps).map(|(before, after)| LaneRow {
+        lane: before.lane.to_owned(),
+        tenant: a.name.to_owned(),
+        a: snapshot::outcome(before),
+        b: snapshot::outcome(after),
+        matches: snapshot::outcome(before) == snapshot::outcome(after),
+        ms_a: before.elapsed.as_millis(),
+        ms_b: after.elapsed.as_millis(),
+    })
+}
+
+/// Every check and probe of the verifier, one line each: what it found open, or that it found nothing.
+async fn probes(connection: &mut PgConnection, role: &str) -> anyhow::Result<Vec<Probe>> {
+    let report = verify(connection, &crate::verify::options(role)?).await?;
+    let open: Vec<(&str, String)> =
+        report.open().map(|finding| (finding.check, format!("{}: {}", finding.object, finding.message))).collect();
+    let checks = rls_runtime::verify::CHECKS.iter().map(|check| Probe {
+        id: format!("{} {}", check.id, check.name),
+        found: open.iter().filter(|(code, _)| *code == check.id).map(|(_, found)| found.clone()).collect(),
+    });
+    let mut probes: Vec<Probe> = checks.collect();
+    let covered = TENANT_TABLES.iter().filter(|table| !report.tables.iter().any(|seen| seen.ends_with(**table)));
+    probes.push(Probe {
+        id: "every tenant table was looked at".to_owned(),
+        found: covered.map(|table| (*table).to_owned()).collect(),
+    });
+    Ok(probes)
+}
