@@ -43,8 +43,8 @@ DELETE FROM rls_jobs
 WHERE tenant_id = $1
   AND id IN (SELECT j.id FROM rls_jobs j
              WHERE j.tenant_id = $1 AND j.finished_at IS NOT NULL
-               AND j.finished_at < coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now())
-                                   - $3 * interval '1 microsecond'
+               AND j.finished_at < (SELECT coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now())
+                                           - $3 * interval '1 microsecond')
              ORDER BY j.finished_at LIMIT $4)";
 
 impl Queue {
