@@ -7,6 +7,7 @@ use super::compact::at_most;
 use super::lower::{Lower, name};
 use super::patterns::member;
 use super::places::between;
+use super::strays::may_do_something;
 use super::types;
 use crate::facts::{Arm, Closure, Expr, ExprKind, Link, LinkKind, Name, Param, Type};
 use crate::source::Span;
@@ -217,6 +218,13 @@ impl Lower<'_> {
         let value = self.expr(value);
         let end = self.type_end(&cast.ty).max(value.span.end);
         let span = between(value.span.start, end);
+        // In broken code, `a as u8 ! { .. }` looks like a macro that makes a type.
+        if let syn::Type::Macro(call) = &*cast.ty
+            && may_do_something(&call.mac.tokens)
+        {
+            let body = self.macro_expr(&call.mac);
+            return Expr { span: span.to(body.span), kind: ExprKind::Other(vec![value, body]) };
+        }
         Expr { span, kind: ExprKind::Cast(Box::new(value), Box::new(types::ty(&cast.ty))) }
     }
 

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use proptest::prelude::ProptestConfig;
+use proptest::test_runner::RngSeed;
 use rls_audit::audit::{AuditOptions, audit};
 use rls_audit::discover::Sources;
 use rls_audit::rules::{Rules, load};
@@ -29,10 +30,13 @@ pub(crate) struct Fixture {
 /// What an audit says of each line: codes of findings and verdicts of statements, sorted.
 pub(crate) type Census = BTreeMap<u32, Vec<String>>;
 
-/// So many cases, or as many as the environment asks for.
+/// So many cases, the same in every run; or as many new ones as `PROPTEST_CASES` asks for, to search for mistakes.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases, ..config } }
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return config;
+    }
+    ProptestConfig { cases, rng_seed: RngSeed::Fixed(1), ..config }
 }
 
 /// The probes and idioms.

@@ -58,6 +58,7 @@ fn what_has_no_place_belongs_to_the_block_around_it() {
         ("match a { q().run(p) => b(), _ => c() }", "match a { _ => b(), _ => c() } <q()>.run(p);"),
         ("match a { b if |x| { q().run(p) } };", "match a {  }; |x| { <q()>.run(p) };"),
         ("if x { a() } | q().run(p);", "if x { a() } <q()>.run(p);"),
+        ("if x as u8 ! { q().run(p) } else { a() }", "if op[x, u8!(<q()>.run(p))] {} else { a() }"),
         // No item.
         ("fn q().run(p).await?;", "<q()>.run(p).await?;"),
         ("use q().run(p);", "<q()>.run(p);"),
