@@ -1,0 +1,154 @@
+//! Whatever bytes are handed in: a code, never a panic, and no more rows than allowed.
+
+use std::io::{Cursor, Write as _};
+
+use proptest::prelude::*;
+use rls_worker::table::{Fields, FileError, Header, Limits, Row, Table};
+use rls_worker::{catalog, orders, samples, ship};
+use zip::write::SimpleFileOptions;
+
+const LIMITS: Limits = Limits { bytes: 1 << 20, unpacked: 1 << 20, rows: 500, columns: 64 };
+
+/// Reads a file as every lane would, and says how many rows that were.
+fn read(bytes: &[u8]) -> usize {
+    let Ok(table) = Table::open(bytes, &LIMITS) else { return 0 };
+    let rows: Vec<Result<Row, FileError>> = table.rows().collect();
+    let Some(Ok(first)) = rows.first() else { return 0 };
+    let today = samples::DAY;
+    if let Ok(header) = Header::find(first, catalog::row::COLUMNS) {
+        rows.iter().flatten().for_each(|row| drop(catalog::row::product(&mut Fields::new(&header, row))));
+    }
+    if let Ok(header) = Header::find(first, orders::row::COLUMNS) {
+        rows.iter().flatten().for_each(|row| drop(orders::row::line(&mut Fields::new(&header, row), today)));
+    }
+    match ship::layout::Layout::of(&table) {
+        Ok(ship::layout::Layout::Agreement(header)) => {
+            if let Ok(agreements) = ship::carrier_agreement_import::read(&table, &header) {
+                assert!(!agreements.is_empty());
+            }
+        }
+        Ok(layout) => layout.rows(&table).flatten().for_each(|row| {
+            row.items.iter().for_each(|charge| assert_eq!(charge.fingerprint().len(), 64));
+            row.errors
+                .iter()
+                .for_each(|error| assert!(error.raw_value.chars().count() <= 200 && !error.raw_value.contains('\0')));
+        }),
+        Err(_) => {}
+    }
+    rows.len()
+}
+
+/// A sample as the only sheet of a workbook.
+fn workbook(text: &str) -> Vec<u8> {
+    let escape = |cell: &str| cell.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let cell = |cell: &str| format!(r#"<c t="inlineStr"><is><t>{}</t></is></c>"#, escape(cell));
+    let row = |line: &str| format!("<row>{}</row>", line.split(',').map(cell).collect::<String>());
+    let sheet: String = text.lines().map(row).collect();
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    let relations = "http://schemas.openxmlformats.org/package/2006/relationships";
+    let document = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let parts = [
+        (
+            "_rels/.rels",
+            format!(
+                r#"<Relationships xmlns="{relations}"><Relationship Id="r" Type="{document}/officeDocument" Target="xl/workbook.xml"/></Relationships>"#
+            ),
+        ),
+        (
+            "xl/workbook.xml",
+            format!(
+                r#"<workbook xmlns="{main}" xmlns:r="{document}"><sheets><sheet name="S" sheetId="1" r:id="r"/></sheets></workbook>"#
+            ),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            format!(
+                r#"<Relationships xmlns="{relations}"><Relationship Id="r" Type="{document}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>"#
+            ),
+        ),
+        (
+            "xl/worksheets/sheet1.xml",
+            format!(r#"<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>"#),
+        ),
+    ];
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in parts {
+        // Stored as they are, so that a changed byte is a changed text and not only a wrong checksum.
+        let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        writer.start_file(name, stored).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn sample() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&[samples::CATALOG, samples::ORDERS, samples::AGREEMENT, samples::SHIP][..])
+}
+
+/// Cells that have made trouble somewhere.
+fn cell() -> impl Strategy<Value = String> {
+    const KNOWN: &[&str] = &[
+        "",
+        "\0",
+        "=cmd|'/c calc'!A1",
+        "1e308",
+        "-1e-308",
+        "999999999.9999999",
+        "NaN",
+        "\u{feff}",
+        "\"",
+        "\"\"\"",
+        "2026-02-30",
+        "99999999",
+        "0",
+        "-0",
+        "\\N",
+        "{\"a\":1e999}",
+        "{\"a\":\"\\u0000\"}",
+        "7.9E+11",
+        "\u{202e}x",
+        "💥",
+    ];
+    prop_oneof![prop::sample::select(KNOWN).prop_map(str::to_owned), ".{0,40}"]
+}
+
+#[test]
+fn the_samples_are_read_as_text_and_as_workbooks() {
+    for (sample, rows) in [(samples::CATALOG, 6), (samples::ORDERS, 6), (samples::AGREEMENT, 10), (samples::SHIP, 6)] {
+        assert_eq!(read(sample.as_bytes()), rows);
+        assert_eq!(read(&workbook(sample)), rows);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        read(&bytes);
+    }
+
+    #[test]
+    fn samples_with_other_cells(sample in sample(), at in any::<prop::sample::Index>(), cell in cell()) {
+        let mut cells: Vec<&str> = sample.split(',').collect();
+        let at = at.index(cells.len());
+        cells[at] = &cell;
+        prop_assert!(read(cells.join(",").as_bytes()) <= LIMITS.rows + 1);
+    }
+
+    #[test]
+    fn workbooks_with_other_bytes(
+        sample in sample(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        end in any::<prop::sample::Index>(),
+        whole in any::<bool>(),
+    ) {
+        let mut bytes = workbook(sample);
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let end = if whole { bytes.len() } else { end.index(bytes.len()) };
+        prop_assert!(read(&bytes[..end]) <= LIMITS.rows + 1);
+    }
+}
