@@ -7,7 +7,7 @@ use super::frame::{Active, Frame};
 use super::value::{Bind, Ret, Val};
 use super::{Handed, Node, Reader};
 use crate::facts::{Expr, ExprKind, MacroCall, Name, Path, TypeKind};
-use crate::index::{FnId, OwnerInfo, Ty};
+use crate::index::{FnId, Ty};
 use crate::program::{Place, Scope, ScopeKind};
 use crate::rules::HandleKind;
 
@@ -173,7 +173,7 @@ impl<'a> Reader<'_, 'a> {
         let place = self.f.place(expr.span);
         let mut result = Val::Unknown;
         for function in functions {
-            self.all.callers.entry(*function).or_default().push((self.f.id, place));
+            self.note_call(*function, place);
             for (at, value) in values.iter().enumerate() {
                 self.hand_to_param(place, *function, at, value);
                 self.hand_object(place, *function, at, value);
@@ -244,7 +244,7 @@ impl<'a> Reader<'_, 'a> {
             Val::Closure(closure) => self.call_closure(closure, given),
             Val::Func(function) => {
                 let place = scope.place.unwrap_or(self.f.place(crate::source::Span::default()));
-                self.all.callers.entry(*function).or_default().push((self.f.id, place));
+                self.note_call(*function, place);
                 for (at, value) in given.iter().enumerate() {
                     self.hand_to_param(place, *function, at, value);
                     self.hand_object(place, *function, at, value);
@@ -264,6 +264,12 @@ impl<'a> Reader<'_, 'a> {
         result
     }
 
+    pub(super) fn note_call(&mut self, callee: FnId, place: Place) {
+        if self.all.quiet == 0 {
+            self.all.callers.entry(callee).or_default().push((self.f.id, place));
+        }
+    }
+
     /// A handle that is given to a parameter: who settles that parameter's statements.
     pub(super) fn hand_to_param(&mut self, place: Place, function: FnId, at: usize, value: &Val<'a>) {
         let bind = match value {
@@ -273,12 +279,14 @@ impl<'a> Reader<'_, 'a> {
                 None => return,
             },
         };
-        self.all.handed.entry(Node::Param(function, at)).or_default().push(Handed { by: self.f.id, place, bind });
+        if self.all.quiet == 0 {
+            self.all.handed.entry(Node::Param(function, at)).or_default().push(Handed { by: self.f.id, place, bind });
+        }
     }
 
     /// A handle that is put into a field.
     pub(super) fn hand_to_field(&mut self, expr: &Expr, ty: u32, name: &Name, value: &Val<'a>) {
-        if !matches!(value, Val::Handle(_) | Val::Opaque(_)) {
+        if self.all.quiet > 0 || !matches!(value, Val::Handle(_) | Val::Opaque(_)) {
             return;
         }
         let handed = Handed { by: self.f.id, place: self.f.place(expr.span), bind: self.bind_of(value) };
@@ -295,6 +303,9 @@ impl<'a> Reader<'_, 'a> {
         }
         let Val::Handle(at) = receiver else { return };
         let Bind::Static(id) = self.f.handles[*at].bind else { return };
+        if self.all.quiet > 0 {
+            return;
+        }
         let place = self.f.place(site.expr.span);
         for value in values.iter().filter(|value| matches!(value, Val::Handle(_))) {
             let bind = self.bind_of(value);
@@ -393,8 +404,11 @@ impl<'a> Reader<'_, 'a> {
         if let Some(text) = self.macro_text(call, &values) {
             return text;
         }
-        self.hand_to_macro(expr, name, &values);
+        let made = self.hand_to_macro(expr, name, &values);
         self.run_unused(&values);
+        if !made.is_unknown() {
+            return made;
+        }
         match name {
             "join" | "try_join" => Val::Tuple(values.into()),
             _ if DIVERGING.contains(&name) => {
@@ -405,33 +419,6 @@ impl<'a> Reader<'_, 'a> {
                 values.into_iter().find(|value| !value.is_unknown()).unwrap_or_default()
             }
             _ => Val::Unknown,
-        }
-    }
-
-    /// What a macro of the run is given: its statements are judged by it, once, at their definition.
-    fn hand_to_macro(&mut self, expr: &'a Expr, name: &str, values: &[Val<'a>]) {
-        let Some(arms) = self.all.index.macros_by_name.get(name) else { return };
-        let place = self.f.place(expr.span);
-        for arm in arms.clone() {
-            if self.all.index.function(arm).params.len() != values.len()
-                && self.all.index.owner(arm) == OwnerInfo::Macro
-                && arms.len() > 1
-            {
-                continue;
-            }
-            self.all.callers.entry(arm).or_default().push((self.f.id, place));
-            for (at, value) in values.iter().enumerate() {
-                self.hand_to_param(place, arm, at, value);
-            }
-            // A macro that opens a scope and takes a closure runs it there.
-            let closure = values.iter().find(|value| matches!(value, Val::Closure(closure) if !closure.used.get()));
-            if let Some(closure) = closure
-                && self.all.summary(arm).opens_scope
-            {
-                let scope = Rc::new(Scope { kind: ScopeKind::Closure, place: Some(place), name: format!("{name}!") });
-                let handle = self.scoped_handle(None, &scope);
-                self.in_scope(&scope, closure, vec![handle]);
-            }
         }
     }
 

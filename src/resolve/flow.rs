@@ -286,7 +286,9 @@ impl<'a> Reader<'_, 'a> {
 
     fn closure(&mut self, closure: &'a crate::facts::Closure) -> Val<'a> {
         let value = Rc::new(ClosureVal { closure, env: self.f.env.clone(), used: Cell::new(false) });
-        self.f.closures.push(Rc::clone(&value));
+        if self.all.quiet == 0 {
+            self.f.closures.push(Rc::clone(&value));
+        }
         Val::Closure(value)
     }
 

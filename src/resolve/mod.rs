@@ -8,6 +8,7 @@ mod builders;
 mod call;
 mod chain;
 mod cover;
+mod expand;
 mod flow;
 mod frame;
 mod method;
@@ -97,6 +98,8 @@ struct Resolver<'a> {
     summaries: Vec<Option<Rc<Summary>>>,
     is_being_read: Vec<bool>,
     depth: usize,
+    /// Bodies of macros around this point that are read for what they make, not for what they send.
+    quiet: u32,
     drafts: BTreeMap<Place, Draft>,
     handed: FxHashMap<Node, Vec<Handed>>,
     /// Objects with handles in them, by the parameter that they are given to.
@@ -129,6 +132,7 @@ pub fn resolve(index: &Index<'_>, rules: &Rules, options: &Options) -> Program {
         summaries: vec![None; count],
         is_being_read: vec![false; count],
         depth: 0,
+        quiet: 0,
         drafts: BTreeMap::new(),
         handed: FxHashMap::default(),
         handed_objs: FxHashMap::default(),
@@ -158,8 +162,10 @@ impl<'a> Resolver<'a> {
         }
         self.is_being_read[at] = true;
         self.depth += 1;
+        let quiet = std::mem::take(&mut self.quiet);
         let frame = Frame::new(self.index, id);
         let summary = Rc::new(Reader { all: self, f: frame }.read());
+        self.quiet = quiet;
         self.depth -= 1;
         self.is_being_read[at] = false;
         self.summaries[at] = Some(Rc::clone(&summary));
@@ -168,6 +174,9 @@ impl<'a> Resolver<'a> {
 
     /// Keeps a statement; one that is read twice keeps the verdict that claims less.
     fn add_draft(&mut self, draft: Draft) {
+        if self.quiet > 0 {
+            return;
+        }
         let claims = |draft: &Draft| match (&draft.statement.cover, &draft.waits_for) {
             (_, Some(_)) => 1,
             (Cover::Unscoped | Cover::Escaped(..) | Cover::AfterScope(..) | Cover::Path(_), _) => 0,

@@ -16,7 +16,7 @@ impl<'a> Reader<'_, 'a> {
     /// An object that is given to a parameter, with what binds the handles in it at this point.
     pub(super) fn hand_object(&mut self, place: Place, function: FnId, at: usize, value: &Val<'a>) {
         let may_hold = matches!(value, Val::Obj(_) | Val::Unknown | Val::Opaque(_) | Val::Typed(_));
-        if !may_hold || !self.all.takes_carrier(function, at) {
+        if self.all.quiet > 0 || !may_hold || !self.all.takes_carrier(function, at) {
             return;
         }
         let mut parts = Vec::new();

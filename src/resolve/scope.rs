@@ -236,6 +236,9 @@ impl<'a> Reader<'_, 'a> {
     }
 
     pub(super) fn note(&mut self, place: Place, kind: EventKind, related: Option<(Place, String)>) {
+        if self.all.quiet > 0 {
+            return;
+        }
         let event = Event {
             place,
             kind,
