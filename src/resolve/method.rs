@@ -78,7 +78,20 @@ impl<'a> Reader<'_, 'a> {
                 let all = index.methods_of_trait(id, name);
                 if all.len() == found.len() { all } else { Vec::new() }
             }
-            _ => Vec::new(),
+            _ => self.only_near(&found),
         }
+    }
+
+    /// Of several methods of one name, the only one whose type this module names.
+    fn only_near(&self, found: &[FnId]) -> Vec<FnId> {
+        let index = self.all.index;
+        let module = self.f.context.module;
+        let is_near = |id: &&FnId| {
+            let OwnerInfo::Impl(block) = index.owner(**id) else { return false };
+            let Ty::Adt(ty, _) = &index.impls[block as usize].self_ty else { return false };
+            index.types[*ty as usize].module == module || index.imported(module, &index.type_def(*ty).name).is_some()
+        };
+        let near: Vec<FnId> = found.iter().filter(is_near).copied().collect();
+        if near.len() == 1 { near } else { Vec::new() }
     }
 }
