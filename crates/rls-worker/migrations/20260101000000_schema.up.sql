@@ -475,3 +475,13 @@ create table notification_schedules (
     last_window_end timestamptz not null,
     primary key (tenant_id, template)
 );
+
+create table trade_spikes (
+    tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
+    scope text not null,
+    window_start date not null,
+    value_cad numeric(18, 6) not null,
+    median_cad numeric(18, 6) not null,
+    z numeric(12, 2),
+    primary key (tenant_id, scope, window_start)
+);

@@ -1,3 +1,8 @@
+alter table "trade_spikes" disable row level security;
+drop policy if exists tenant_isolation_select on "trade_spikes";
+drop policy if exists tenant_isolation_insert on "trade_spikes";
+drop policy if exists tenant_isolation_update on "trade_spikes";
+drop policy if exists tenant_isolation_delete on "trade_spikes";
 alter table "notification_schedules" disable row level security;
 drop policy if exists tenant_isolation_select on "notification_schedules";
 drop policy if exists tenant_isolation_insert on "notification_schedules";

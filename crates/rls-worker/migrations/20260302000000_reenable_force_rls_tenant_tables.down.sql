@@ -1,4 +1,5 @@
 set local lock_timeout = '5s';
+alter table "trade_spikes" no force row level security;
 alter table "notification_schedules" no force row level security;
 alter table "notification_rate_buckets" no force row level security;
 alter table "notification_deliveries" no force row level security;

@@ -27,3 +27,4 @@ alter table "notification_preferences" force row level security;
 alter table "notification_deliveries" force row level security;
 alter table "notification_rate_buckets" force row level security;
 alter table "notification_schedules" force row level security;
+alter table "trade_spikes" force row level security;

@@ -49,6 +49,7 @@ pub const TENANT_TABLES: &[&str] = &[
     "notification_deliveries",
     "notification_rate_buckets",
     "notification_schedules",
+    "trade_spikes",
 ];
 
 /// Tables that all tenants read and the worker never writes.

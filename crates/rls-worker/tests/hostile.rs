@@ -3,6 +3,7 @@
 use std::io::{Cursor, Write as _};
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use rls_worker::table::{Fields, FileError, Header, Limits, Row, Table};
 use rls_worker::{catalog, orders, samples, ship};
 use zip::write::SimpleFileOptions;
@@ -120,8 +121,17 @@ fn the_samples_are_read_as_text_and_as_workbooks() {
     }
 }
 
+/// The same cases in every run; or as many new ones as `PROPTEST_CASES` asks for, to search for mistakes.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return config;
+    }
+    ProptestConfig { cases: 200, rng_seed: RngSeed::Fixed(1), ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {

@@ -1,10 +1,16 @@
-//! The time in, the digests that are due out: each tenant in a scope of its own.
+//! The time in, the digests that are due and the days that stand out out: each tenant in a scope of its own.
 
-use chrono::{DateTime, Duration, Utc};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use rls_runtime::queue::{NewJob, Queue};
 use rls_runtime::{RlsPool, TenantTx, with_tenant};
+use rust_decimal::Decimal;
+use serde_json::json;
 
-use super::engine::NotificationDigest;
+use super::engine::{NotificationDigest, NotificationEvent};
+use super::spike_detection::{self, Day};
+use crate::trade::detection;
 
 /// A schedule that is due.
 #[derive(Debug, sqlx::FromRow)]
@@ -56,5 +62,66 @@ pub async fn tick_tenant(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -
             .execute(&mut **tx)
             .await?;
     }
-    Ok(due.len())
+    Ok(due.len() + detect_spikes(tx, queue, now).await?)
+}
+
+/// Looks at yesterday, and enqueues an event for each measure, and for all of them, that stands out. Each is told once.
+async fn detect_spikes(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -> sqlx::Result<usize> {
+    let config = detection::load(tx).await?;
+    if !config.enabled {
+        return Ok(0);
+    }
+    let yesterday = now.date_naive() - Duration::days(1);
+    let mut told = 0;
+    for (scope, series) in series(tx, yesterday).await? {
+        let Some((today, before)) = series.split_last() else { continue };
+        let Some(found) = spike_detection::spike(before, today, &config) else { continue };
+        let new = sqlx::query(
+            "insert into trade_spikes (scope, window_start, value_cad, median_cad, z) values ($1, $2, $3, $4, $5)
+             on conflict (tenant_id, scope, window_start) do nothing",
+        )
+        .bind(&scope)
+        .bind(yesterday)
+        .bind(found.value_cad)
+        .bind(found.median_cad)
+        .bind(found.z)
+        .execute(&mut **tx)
+        .await?;
+        if new.rows_affected() == 1 {
+            let payload = json!({"scope": scope, "window_start": yesterday, "value_cad": found.value_cad.round_dp(2).to_string(),
+                "median_cad": found.median_cad.round_dp(2).to_string(), "z": found.z.map(|z| z.to_string())});
+            let key = format!("evt:spike:{scope}:{yesterday}");
+            let event = NotificationEvent::new(&key, "trade.spike", payload);
+            queue.enqueue(tx, &NewJob::of(&event)?.unique_key(format!("notification_event:{key}"))).await?;
+            told += 1;
+        }
+    }
+    Ok(told)
+}
+
+/// The 28 days before a day and the day itself, zero-filled, for each measure that the day has, and for all as `ALL`.
+///
+/// Orders that were more than a week old when they were caught are left out, so that a bulk import is no spike.
+async fn series(tx: &mut TenantTx, last: NaiveDate) -> sqlx::Result<BTreeMap<String, Vec<Day>>> {
+    let rows: Vec<(String, Decimal, i32)> = sqlx::query_as(
+        "with caught as (
+             select c.first_caught_on as day, c.exposure_cad, array_append(c.measure_codes, 'ALL') as scopes
+             from trade_caught_orders c join orders o on o.tenant_id = c.tenant_id and o.id = c.order_id
+             where c.first_caught_on between $1 - 28 and $1 and o.order_date >= c.first_caught_on - 7
+         ), scopes as (
+             select distinct unnest(scopes) as scope from caught where day = $1
+         )
+         select s.scope, coalesce(sum(c.exposure_cad), 0) as exposure, count(c.day)::integer as orders
+         from scopes s cross join generate_series($1 - 28, $1, interval '1 day') as d (day)
+         left join caught c on c.day = d.day::date and s.scope = any (c.scopes)
+         group by s.scope, d.day order by s.scope, d.day",
+    )
+    .bind(last)
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut series: BTreeMap<String, Vec<Day>> = BTreeMap::new();
+    for (scope, exposure_cad, orders) in rows {
+        series.entry(scope).or_default().push(Day { exposure_cad, orders });
+    }
+    Ok(series)
 }

@@ -194,3 +194,38 @@ async fn the_digests_of_a_schedule() {
     let other = with_tenant(&pool, TENANT_B, async |mut tx| scheduler::tick_tenant(&mut tx, &queue, now()).await).await;
     assert_eq!(other.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_day_that_stands_out_is_told_once() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    wants(&db, "ann", "trade-spike", "EMAIL").await;
+    // Three orders a day around 300 CAD for four weeks; then six of 2,000, one of an order that is a month old.
+    let history = "
+        insert into orders (source, order_number, number_norm, order_date, ship_to_country)
+        select 'file', 'H' || d || '-' || n, 'H' || d || '-' || n, date '2026-02-16' - d, 'CA'
+        from generate_series(1, 28) d, generate_series(1, 3) n
+        union all select 'file', 'S' || n, 'S' || n, date '2026-02-15', 'CA' from generate_series(1, 6) n
+        union all select 'file', 'OLD', 'OLD', date '2026-01-10', 'CA';
+        insert into trade_caught_orders (order_id, ruleset_hash, line_numbers, measure_codes, exposure_cad, exposure_kind, first_caught_on)
+        select id, 'r', '{1}', '{UDS}', case when order_number like 'H%' then 90 + 5 * (extract(day from order_date)::integer % 5) else 2000 end,
+            'CONFIRMED', case when order_number like 'H%' then order_date else date '2026-02-16' end
+        from orders";
+    db.execute_as_tenant(TENANT_A, history).await.unwrap();
+    let queue = Queue::new();
+    let tick = async || {
+        with_tenant(&pool, TENANT_A, async |mut tx| scheduler::tick_tenant(&mut tx, &queue, now()).await).await.unwrap()
+    };
+    assert_eq!(tick().await, 2, "the measure, and all of them");
+    assert_eq!(tick().await, 0);
+    let spikes =
+        select(&pool, TENANT_A, "select scope, value_cad::numeric(18, 2)::text as value from trade_spikes order by 1")
+            .await;
+    assert_eq!(spikes, json!([{"scope": "ALL", "value": "12000.00"}, {"scope": "UDS", "value": "12000.00"}]));
+    processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+    let told = select(&pool, TENANT_A, "select subject, status from notification_deliveries order by subject").await;
+    assert_eq!(told[0]["status"], "SENT", "{told}");
+    assert!(told[0]["subject"].as_str().unwrap().starts_with("SIMA exposure spike: ALL 40"), "{told}");
+    assert_eq!(told.as_array().unwrap().len(), 2);
+}
