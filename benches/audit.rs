@@ -1,9 +1,9 @@
 //! A whole run against the floor: reading the same files. Prints ratios, and fails on none: times depend on the machine.
+//! The first run analyses everything; the second takes from the cache what the first one found.
 //!
 //! The corpora are what this machine has: the sources in cargo's registry, chosen by name alone, so that two runs on one
 //! machine read the same. `RLS_AUDIT_BENCH=DIR` measures a folder of your own beside them.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use rls_audit::rules::{Rules, load};
 /// What a corpus holds at least, if the machine has as much.
 const ENOUGH: usize = 16 * 1024 * 1024;
 /// The median of this many runs counts.
-const RUNS: usize = 7;
+const RUNS: usize = 5;
 
 fn main() {
     // `cargo test --all-targets` runs benches too, unoptimised; then there is nothing to measure.
@@ -26,16 +26,17 @@ fn main() {
         return;
     }
     let rules = load(None, Path::new("")).expect("the shipped rules are sound").rules;
-    let crates = registry_crates();
-    if crates.is_empty() {
+    let found = Corpora::find(&RuleBook::new(&rules).identifiers());
+    if found.with.files.is_empty() {
         println!("no registry sources below {}; build something first", registry().display());
     }
-    let identifiers = RuleBook::new(&rules).identifiers();
-    let (with, without): (Vec<Crate>, Vec<Crate>) =
-        crates.into_iter().partition(|found| found.mentions_one_of(&identifiers));
-    measure("about databases", &files_of(&with, ENOUGH), &rules);
-    let mut mostly_not = files_of(&without, ENOUGH);
-    mostly_not.extend(files_of(&with, ENOUGH / 20));
+    measure("about databases", &found.with.files, &rules);
+    let mut bytes = 0;
+    let few = found.with.files.iter().take_while(|file| {
+        bytes += fs::metadata(file).map_or(0, |data| data.len() as usize);
+        bytes < ENOUGH / 20
+    });
+    let mostly_not: Vec<PathBuf> = found.without.files.iter().chain(few).cloned().collect();
     measure("mostly not about databases", &mostly_not, &rules);
     if let Some(folder) = std::env::var_os("RLS_AUDIT_BENCH") {
         measure("your folder", &rust_files(Path::new(&folder)), &rules);
@@ -53,42 +54,88 @@ fn measure(name: &str, files: &[PathBuf], rules: &Rules) {
     let copies = rust_files(folder.path());
     let read = median(|| read_all(&copies));
     let cat = has_cat().then(|| median(|| cat(&copies)));
-    reset_peak();
-    let base = memory("VmRSS:");
-    let mut stages: BTreeMap<&'static str, u64> = BTreeMap::new();
-    let mut order = Vec::new();
-    let mut parsed = 0;
-    let whole = median(|| {
-        let request = Request { cwd: folder.path().to_owned(), ..Request::default() };
-        let sources = Project::find(&request).and_then(|project| project.read(&request)).expect("a readable folder");
-        let verdict = audit(sources, rules, &AuditOptions::default());
-        parsed = verdict.stats.parsed;
-        for (stage, micros) in &verdict.stats.stages {
-            if !order.contains(stage) {
-                order.push(*stage);
-            }
-            *stages.entry(stage).or_default() += micros;
-        }
-        black_box(verdict);
-    });
-    println!("  parsed: {parsed} files ({:.1} %)", parsed as f64 * 100.0 / files.len() as f64);
-    println!("  whole run / read in this process: {:.2}", ratio(whole, read));
-    match cat {
-        Some(cat) => println!("  whole run / cat: {:.2}", ratio(whole, cat)),
-        None => println!("  whole run / cat: there is no cat here"),
+    let cache = tempfile::tempdir().expect("a temporary folder");
+    let first = Runs::of(folder.path(), rules, &AuditOptions::default());
+    let remembering = AuditOptions { cache: Some(cache.path().to_owned()), ..AuditOptions::default() };
+    let second = Runs::of(folder.path(), rules, &remembering);
+    println!("  parsed: {} files ({:.1} %)", first.parsed, first.parsed as f64 * 100.0 / files.len() as f64);
+    for (name, runs) in [("first run ", &first), ("second run", &second)] {
+        let against_cat = cat.map_or_else(|| "no cat here".to_owned(), |cat| format!("{:.2}", ratio(runs.whole, cat)));
+        println!("  {name} / read in this process: {:.2}; / cat: {against_cat}", ratio(runs.whole, read));
+        println!("    {}", runs.shares());
     }
-    let total: u64 = stages.values().sum();
-    let shares = order.iter().map(|stage| format!("{stage} {:.0} %", stages[stage] as f64 * 100.0 / total as f64));
-    println!("  of which: {}", shares.collect::<Vec<_>>().join(", "));
-    match (memory("VmHWM:"), base) {
-        (Some(peak), Some(base)) => {
-            let (peak, added) = (mebibytes(peak), mebibytes(peak.saturating_sub(base)));
-            println!(
-                "  peak memory: {peak:.0} MiB, {added:.0} of it by the runs; texts alone: {:.0} MiB",
-                mebibytes(bytes as u64)
-            );
-        }
-        _ => println!("  peak memory: not told by this system"),
+    let texts = mebibytes(bytes as u64);
+    match peaks(folder.path()) {
+        Some((first, second)) => println!(
+            "  peak memory of the program: first run {:.0} MiB, second run {:.0} MiB, texts {texts:.0} MiB",
+            mebibytes(first),
+            mebibytes(second)
+        ),
+        None => println!("  peak memory of the program: not told by this system"),
+    }
+}
+
+/// The peaks of a first and a second run of the program itself.
+fn peaks(folder: &Path) -> Option<(u64, u64)> {
+    // Runs are remembered below a workspace's target folder.
+    fs::write(folder.join("Cargo.toml"), "[workspace]\n").expect("a writable temporary folder");
+    let first = peak(folder, &["--no-cache"])?;
+    peak(folder, &[])?;
+    Some((first, peak(folder, &[])?))
+}
+
+/// The most memory that the program was seen to use. What it takes in its very last moment may be missed.
+fn peak(folder: &Path, flags: &[&str]) -> Option<u64> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-rls-audit"));
+    command.args(["--format", "short", "--quiet"]).args(flags).current_dir(folder);
+    let mut program = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program was built");
+    let mut most = None;
+    while program.try_wait().expect("a child of ours").is_none() {
+        most = memory(program.id(), "VmHWM:").or(most);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    most
+}
+
+/// What was measured of several runs.
+struct Runs {
+    whole: Duration,
+    /// Microseconds of all runs, by stage, in the order of the stages.
+    stages: Vec<(&'static str, u64)>,
+    parsed: usize,
+}
+
+impl Runs {
+    /// The first run of all is not counted: it fills the cache, if there is one, and the system's.
+    fn of(folder: &Path, rules: &Rules, options: &AuditOptions) -> Self {
+        let mut stages: Vec<(&'static str, u64)> = Vec::new();
+        let mut parsed = 0;
+        let mut count = 0;
+        let whole = median(|| {
+            if count == 1 {
+                stages.clear();
+            }
+            count += 1;
+            let request = Request { cwd: folder.to_owned(), ..Request::default() };
+            let sources =
+                Project::find(&request).and_then(|project| project.read(&request)).expect("a readable folder");
+            let verdict = audit(sources, rules, options);
+            parsed = verdict.stats.parsed;
+            for (stage, micros) in &verdict.stats.stages {
+                match stages.iter_mut().find(|(name, _)| name == stage) {
+                    Some((_, total)) => *total += micros,
+                    None => stages.push((stage, *micros)),
+                }
+            }
+            black_box(verdict);
+        });
+        Self { whole, stages, parsed }
+    }
+
+    fn shares(&self) -> String {
+        let total: u64 = self.stages.iter().map(|(_, micros)| micros).sum();
+        let share = |(stage, micros): &(&str, u64)| format!("{stage} {:.0} %", *micros as f64 * 100.0 / total as f64);
+        self.stages.iter().map(share).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -132,31 +179,49 @@ fn cat(files: &[PathBuf]) {
     }
 }
 
-/// A value of this process, in bytes, where the system tells it.
-fn memory(key: &str) -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+/// A value of a process, in bytes, where the system tells it.
+fn memory(process: u32, key: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with(key))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kilobytes * 1024)
 }
 
-/// Forgets the peak so far, where the system can; where not, the peak is that of all corpora until now.
-fn reset_peak() {
-    if fs::write("/proc/self/clear_refs", "5").is_err() {
-        println!("  the peak of memory is that of the whole bench");
-    }
-}
-
-/// A crate of the registry.
-struct Crate {
+/// Files of the registry's crates.
+#[derive(Default)]
+struct Corpus {
     files: Vec<PathBuf>,
-    text: Vec<u8>,
+    bytes: usize,
 }
 
-impl Crate {
-    fn mentions_one_of(&self, names: &[&str]) -> bool {
-        let text = String::from_utf8_lossy(&self.text);
-        names.iter().any(|name| text.contains(name))
+/// Crates that name something of the rules, and crates that do not.
+#[derive(Default)]
+struct Corpora {
+    with: Corpus,
+    without: Corpus,
+}
+
+impl Corpora {
+    /// Takes crates by name until there is enough of both. Generated bindings would drown all other code, so huge files
+    /// are left out.
+    fn find(names: &[&str]) -> Self {
+        let mut corpora = Self::default();
+        let finders: Vec<_> = names.iter().map(memchr::memmem::Finder::new).collect();
+        for folder in children(&registry()).iter().flat_map(|index| children(index)) {
+            if corpora.with.bytes.min(corpora.without.bytes) >= ENOUGH {
+                break;
+            }
+            let mut files = rust_files(&folder);
+            files.retain(|file| fs::metadata(file).is_ok_and(|data| data.len() < 512 * 1024));
+            let text: Vec<u8> = files.iter().filter_map(|file| fs::read(file).ok()).flatten().collect();
+            let is_about_databases = finders.iter().any(|finder| finder.find(&text).is_some());
+            let corpus = if is_about_databases { &mut corpora.with } else { &mut corpora.without };
+            if corpus.bytes < ENOUGH {
+                corpus.bytes += text.len();
+                corpus.files.extend(files);
+            }
+        }
+        corpora
     }
 }
 
@@ -164,31 +229,6 @@ fn registry() -> PathBuf {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     home.unwrap_or_default().join("registry/src")
-}
-
-/// Every crate below the registry, by name. Generated bindings would drown all other code, so huge files are left out.
-fn registry_crates() -> Vec<Crate> {
-    let mut crates = Vec::new();
-    for index in children(&registry()) {
-        for folder in children(&index) {
-            let mut files = rust_files(&folder);
-            files.retain(|file| fs::metadata(file).is_ok_and(|data| data.len() < 512 * 1024));
-            let text = files.iter().filter_map(|file| fs::read(file).ok()).flatten().collect();
-            crates.push(Crate { files, text });
-        }
-    }
-    crates
-}
-
-/// The files of the first crates that are enough together.
-fn files_of(crates: &[Crate], enough: usize) -> Vec<PathBuf> {
-    let mut bytes = 0;
-    let chosen = crates.iter().take_while(|found| {
-        let is_wanted = bytes < enough;
-        bytes += found.text.len();
-        is_wanted
-    });
-    chosen.flat_map(|found| found.files.clone()).collect()
 }
 
 /// Copies files into a folder, one folder per crate, so that they are walked and read like any other tree.
