@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::chain::Site;
 use super::frame::{Active, Frame};
+use super::scope::Callee;
 use super::value::{Bind, Ret, Val};
 use super::{Handed, Node, Reader};
 use crate::facts::{Expr, ExprKind, MacroCall, Name, Path, TypeKind};
@@ -68,7 +69,7 @@ impl<'a> Reader<'_, 'a> {
 
     fn call_path(&mut self, expr: &'a Expr, path: &'a Path, args: &'a [Expr], values: Vec<Val<'a>>) -> Val<'a> {
         let full = self.full_path(path);
-        if let Some(result) = self.scope_call(expr, &full, None, args, &values) {
+        if let Some(result) = self.scope_call(expr, Callee::Path(path, &full), args, &values) {
             return result;
         }
         if let Some(query) = self.query_call(&full, path, &values, args) {
@@ -393,7 +394,7 @@ impl<'a> Reader<'_, 'a> {
         let full = self.full_path(&call.path);
         self.f.macros += 1;
         let values = self.arguments(&call.args);
-        let scoped = self.scope_call(expr, &full, None, &call.args, &values);
+        let scoped = self.scope_call(expr, Callee::Macro(&full), &call.args, &values);
         self.f.macros -= 1;
         if let Some(result) = scoped {
             return result;

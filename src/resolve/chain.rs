@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::call::is_spawn;
 use super::frame::Frame;
+use super::scope::Callee;
 use super::value::{Bind, Handle, Query, Val};
 use super::{Reader, text};
 use crate::facts::{Expr, Link, LinkKind, Name, Path};
@@ -86,7 +87,7 @@ impl<'a> Reader<'_, 'a> {
         args: &'a [Expr],
         values: &[Val<'a>],
     ) -> Val<'a> {
-        if let Some(result) = self.scope_call(site.expr, std::slice::from_ref(name), Some(&receiver), args, values) {
+        if let Some(result) = self.scope_call(site.expr, Callee::Method(&receiver, name), args, values) {
             return result;
         }
         self.hand_to_static(site, &receiver, name, values);

@@ -4,21 +4,35 @@ use std::rc::Rc;
 
 use super::Reader;
 use super::value::{Bind, Summary, Val};
-use crate::facts::{Expr, Name};
+use crate::facts::{Expr, Name, Path};
 use crate::index::FnId;
 use crate::program::{Event, EventKind, Inferred, Place, Scope, ScopeKind};
 use crate::rules::{HandleKind, Place as Slot, ScopeCall};
+
+/// What is called, as it is written.
+#[derive(Clone, Copy)]
+pub(super) enum Callee<'c, 'a> {
+    /// A path, with its names in full.
+    Path(&'c Path, &'c [Name]),
+    /// A macro, with its names in full.
+    Macro(&'c [Name]),
+    /// A method of a value.
+    Method(&'c Val<'a>, &'c Name),
+}
 
 impl<'a> Reader<'_, 'a> {
     /// A call of a scope function of the rules.
     pub(super) fn scope_call(
         &mut self,
         expr: &'a Expr,
-        full: &[Name],
-        receiver: Option<&Val<'a>>,
+        callee: Callee<'_, 'a>,
         args: &'a [Expr],
         values: &[Val<'a>],
     ) -> Option<Val<'a>> {
+        let (full, receiver) = match callee {
+            Callee::Path(_, full) | Callee::Macro(full) => (full, None),
+            Callee::Method(receiver, name) => (std::slice::from_ref(name), Some(receiver)),
+        };
         let book = &self.all.index.book;
         let last = full.last()?.as_str();
         let find = |rows: Option<&Vec<(crate::index::PathPattern<'a>, &'a ScopeCall)>>| -> Option<&'a ScopeCall> {
@@ -33,16 +47,19 @@ impl<'a> Reader<'_, 'a> {
         let bypass =
             book.bypasses.get(last).and_then(|rows| rows.iter().find(|row| row.0.matches(full))).map(|row| row.1);
         if let Some(row) = closure {
+            if self.is_inferred_scope(callee, args.len()) {
+                return None;
+            }
             return self.closure_call(expr, row, receiver, values);
         }
         let place = self.f.place(expr.span);
-        let scope = |kind, row: &ScopeCall| Rc::new(Scope { kind, place: Some(place), name: row.call.clone() });
         if let Some(row) = guard {
             self.all.used_rules.insert(row.call.clone());
             self.note_nested(place, &row.call);
             self.f.opens_scope = true;
             let pack = self.pack_among(receiver, values);
-            let handle = self.scoped_handle(pack, &scope(ScopeKind::Guard, row));
+            let scope = Rc::new(Scope { kind: ScopeKind::Guard, place: Some(place), name: row.call.clone() });
+            let handle = self.scoped_handle(pack, &scope);
             if let Val::Handle(id) = handle {
                 self.f.handles[id].is_open_guard = true;
             }
@@ -57,15 +74,7 @@ impl<'a> Reader<'_, 'a> {
             });
         }
         if let Some(row) = setter {
-            self.all.used_rules.insert(row.call.clone());
-            let target = match row.handle {
-                Slot::Receiver => receiver.cloned(),
-                Slot::Arg(at) => values.get(at).cloned(),
-                _ => None,
-            };
-            if let Some(id) = target.and_then(|target| self.as_handle(&target)) {
-                self.bind_handle(place, id, Bind::Scope(scope(ScopeKind::Setter, row)), &row.call);
-            }
+            self.setter_call(place, row, receiver, values);
             return Some(Val::Unknown);
         }
         let row = bypass?;
@@ -82,6 +91,20 @@ impl<'a> Reader<'_, 'a> {
         Some(handle)
     }
 
+    /// `set_tenant(&mut tx, id)`: binds the handle that the rule names.
+    fn setter_call(&mut self, place: Place, row: &'a ScopeCall, receiver: Option<&Val<'a>>, values: &[Val<'a>]) {
+        self.all.used_rules.insert(row.call.clone());
+        let target = match row.handle {
+            Slot::Receiver => receiver.cloned(),
+            Slot::Arg(at) => values.get(at).cloned(),
+            _ => None,
+        };
+        if let Some(id) = target.and_then(|target| self.as_handle(&target)) {
+            let scope = Scope { kind: ScopeKind::Setter, place: Some(place), name: row.call.clone() };
+            self.bind_handle(place, id, Bind::Scope(Rc::new(scope)), &row.call);
+        }
+    }
+
     /// `with_tenant(pool, id, |tx| ..)`; without a closure, it gives the handle itself, or is something else of that name.
     fn closure_call(
         &mut self,
@@ -90,9 +113,6 @@ impl<'a> Reader<'_, 'a> {
         receiver: Option<&Val<'a>>,
         values: &[Val<'a>],
     ) -> Option<Val<'a>> {
-        if self.is_inferred_scope(&row.call) {
-            return None;
-        }
         let place = self.f.place(expr.span);
         let pack = self.pack_among(receiver, values);
         let target = values.iter().find(|value| matches!(value, Val::Closure(_) | Val::Func(_) | Val::Callable(..)));
@@ -135,11 +155,14 @@ impl<'a> Reader<'_, 'a> {
         Some(handle)
     }
 
-    /// The run defines a function of this name, and its own code says what it binds: better than the rule.
-    fn is_inferred_scope(&mut self, name: &str) -> bool {
-        let index = self.all.index;
-        let Some(functions) = index.functions_by_name.get(name) else { return false };
-        functions.clone().into_iter().any(|id| {
+    /// The run defines what is called, and its own code says what it binds: better than the rule.
+    fn is_inferred_scope(&mut self, callee: Callee<'_, 'a>, arity: usize) -> bool {
+        let functions = match callee {
+            Callee::Path(path, _) => self.functions_at(path),
+            Callee::Method(receiver, name) => self.methods(receiver, name, arity),
+            Callee::Macro(_) => Vec::new(),
+        };
+        functions.into_iter().any(|id| {
             let summary = self.all.summary(id);
             let hands_scope = summary.invokes.iter().flat_map(|(_, given)| given).any(is_scoped_ret);
             hands_scope || is_scoped_ret(&summary.output)
