@@ -10,4 +10,3 @@ mod misuse;
 mod pooler;
 mod role;
 mod soak;
-mod traces;

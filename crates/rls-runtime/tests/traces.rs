@@ -1,15 +1,16 @@
 //! What a scope says about itself.
+//!
+//! A program of its own: `tracing` remembers of each place in the code whether anybody listens, and a scope that another
+//! test opens at the wrong moment would make it remember that nobody does.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use rls_runtime::testing::TENANT_A;
+use rls_runtime::testing::{TENANT_A, TestDb};
 use rls_runtime::{ScopeOptions, with_tenant_opts};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
-
-use crate::support::database;
 
 /// Writes down the spans of scopes.
 #[derive(Clone, Default)]
@@ -48,7 +49,7 @@ impl Visit for Fields {
 
 #[tokio::test]
 async fn a_scope_is_a_span_with_its_tenant_and_its_label() {
-    let db = database().await;
+    let db = TestDb::new().await;
     let pool = db.pool().await;
     let spans = Spans::default();
     let recording = tracing::subscriber::set_default(spans.clone());
