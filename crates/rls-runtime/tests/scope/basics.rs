@@ -247,7 +247,8 @@ async fn a_scope_costs_no_round_trip() {
         }
         read_one().await
     };
-    let per_round = (ten_later.await - warm) / 10;
+    // The pool's last ping may still be on its way, here or after the warm-up: to the nearest.
+    let per_round = (ten_later.await - warm + 5) / 10;
     // BEGIN, SELECT, COMMIT and the pool's ping, as without a tenant; then the look at the session and its ping.
     assert_eq!(per_round, 4 + 2);
 }
