@@ -1,5 +1,7 @@
 //! What is remembered of a run changes no byte of a report, and nothing that is out of date or damaged is believed.
 
+mod rendered;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,9 +9,9 @@ use std::process::{Command, Output};
 use rls_audit::audit::{AuditOptions, Tests, audit};
 use rls_audit::discover::{Project, Request, Sources};
 use rls_audit::finding::Verdict;
-use rls_audit::inventory::Inventory;
-use rls_audit::report::{Color, Context, Format, Times, Verbosity, render};
 use rls_audit::rules::{Origin, RULES_FILE, Rules, load};
+
+use self::rendered::rendered;
 
 const UNSCOPED: &str =
     "pub async fn all(pool: &sqlx::PgPool) { sqlx::query(\"select * from orders\").execute(pool).await.unwrap(); }";
@@ -169,19 +171,6 @@ fn assert_same(name: &str, sources: &Sources, rules: &Rules, tests: Tests) {
 }
 
 fn report(verdict: &Verdict) -> String {
-    let inventory = Inventory::of(verdict, &[]);
-    let context = Context {
-        inventory: &inventory,
-        areas: &[],
-        color: Color::Plain,
-        verbosity: Verbosity::Verbose,
-        times: Times::Hidden,
-        path_prefix: "",
-    };
-    let mut out = Vec::new();
-    for format in [Format::Json, Format::Human, Format::Markdown] {
-        render(format, verdict, &context, &mut out).unwrap();
-    }
     let program = &verdict.program;
-    format!("{}{:?}{:?}{:?}", String::from_utf8(out).unwrap(), program.inferred, program.calls, program.statements)
+    format!("{}{:?}{:?}{:?}", rendered(verdict), program.inferred, program.calls, program.statements)
 }

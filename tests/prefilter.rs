@@ -1,14 +1,16 @@
 //! The files that are not parsed could not have changed a byte of the report.
 
+mod rendered;
+
 use std::path::Path;
 
 use rls_audit::audit::{AuditOptions, Parsing, audit};
 use rls_audit::discover::{Project, Request, Sources};
 use rls_audit::finding::Verdict;
-use rls_audit::inventory::Inventory;
 use rls_audit::parse::{LARGE_STACK, on_large_stack, outline, parse, parse_partly, read_bodies};
-use rls_audit::report::{Color, Context, Format, Times, Verbosity, render};
 use rls_audit::rules::{Origin, RULES_FILE, load};
+
+use self::rendered::rendered;
 
 /// Has nothing to do with databases, and stands in every tree.
 const UNRELATED: (&str, &str) = (
@@ -392,20 +394,7 @@ fn assert_same(name: &str, sources: &Sources, rules: &Path) -> Verdict {
 }
 
 fn report(verdict: &Verdict) -> String {
-    let inventory = Inventory::of(verdict, &[]);
-    let context = Context {
-        inventory: &inventory,
-        areas: &[],
-        color: Color::Plain,
-        verbosity: Verbosity::Verbose,
-        times: Times::Hidden,
-        path_prefix: "",
-    };
-    let mut out = Vec::new();
-    for format in [Format::Json, Format::Human, Format::Markdown] {
-        render(format, verdict, &context, &mut out).unwrap();
-    }
-    let mut text = String::from_utf8(out).unwrap();
+    let mut text = rendered(verdict);
     // What was inferred is part of what `--stats` and `init` show.
     verdict.program.inferred.iter().for_each(|inferred| text.push_str(&format!("{inferred:?}\n")));
     text
