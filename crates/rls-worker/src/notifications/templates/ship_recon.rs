@@ -31,11 +31,17 @@ pub(super) async fn of_window(
     Ok((found["invoices"] != 0).then_some(found))
 }
 
-const OF_JOB: &str = "
+/// What the invoices come to whose charges fulfil a condition.
+macro_rules! figures_of {
+    ($charges:literal) => {
+        concat!(
+            "
 with billed as (
     select distinct v.invoice_number, v.carrier, v.account, c.shipment_id
     from shipment_charges c join carrier_invoices v on v.tenant_id = c.tenant_id and v.id = c.invoice_id
-    where c.job_id = $1
+    where ",
+            $charges,
+            "
 ), found as (
     select f.kind, count(*) as count, sum(f.variance) as amount from ship_findings f
     where exists (select from billed b where b.invoice_number = f.invoice_number and b.carrier = f.carrier and b.account = f.account)
@@ -48,23 +54,11 @@ select jsonb_build_object(
     'findings', (select coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'count', count,
         'amount', to_char(amount, 'FM999,999,990.00')) order by kind), '[]') from found),
     'unmatched', (select count(*) from shipments s where s.link_state <> 'LINKED'
-        and s.id in (select shipment_id from billed)))";
+        and s.id in (select shipment_id from billed)))"
+        )
+    };
+}
 
-const OF_WINDOW: &str = "
-with billed as (
-    select distinct v.invoice_number, v.carrier, v.account, c.shipment_id
-    from carrier_invoices v join shipment_charges c on c.tenant_id = v.tenant_id and c.invoice_id = v.id
-    where v.invoice_date >= $1::date and v.invoice_date < $2::date
-), found as (
-    select f.kind, count(*) as count, sum(f.variance) as amount from ship_findings f
-    where exists (select from billed b where b.invoice_number = f.invoice_number and b.carrier = f.carrier and b.account = f.account)
-    group by f.kind
-)
-select jsonb_build_object(
-    'carriers', (select coalesce(string_agg(distinct carrier, ', '), '') from billed),
-    'invoices', (select count(distinct (carrier, account, invoice_number)) from billed),
-    'overcharge', (select to_char(coalesce(sum(amount), 0), 'FM999,999,990.00') from found),
-    'findings', (select coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'count', count,
-        'amount', to_char(amount, 'FM999,999,990.00')) order by kind), '[]') from found),
-    'unmatched', (select count(*) from shipments s where s.link_state <> 'LINKED'
-        and s.id in (select shipment_id from billed)))";
+const OF_JOB: &str = figures_of!("c.job_id = $1");
+
+const OF_WINDOW: &str = figures_of!("v.invoice_date >= $1::date and v.invoice_date < $2::date");
