@@ -104,12 +104,13 @@ pub async fn set_up(owner: &mut PgConnection, role: &str, version: Option<i64>) 
 pub async fn grant(owner: &mut PgConnection, role: &str) -> sqlx::Result<()> {
     let role = quote_ident(role);
     let (tenant, shared) = (TENANT_TABLES.join(", "), SHARED_TABLES.join(", "));
+    let queue = Schema::TABLES.join(", ");
     let sql = format!(
         "grant usage on schema public to {role};
          alter default privileges in schema public revoke all on tables from {role};
          alter default privileges in schema public revoke all on sequences from {role};
          revoke all on all tables in schema public from {role};
-         grant select, insert, update, delete on {tenant}, rls_jobs, rls_doorbell to {role};
+         grant select, insert, update, delete on {tenant}, {queue} to {role};
          grant select on {shared} to {role};"
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(owner).await?;

@@ -27,6 +27,10 @@ WITH truth AS (
     SELECT j.lane, min(j.due_at) AS next_due FROM rls_jobs j
     WHERE j.tenant_id = $1 AND j.due_at IS NOT NULL
     GROUP BY j.lane
+    UNION ALL
+    SELECT 'rls_schedules', min(s.next_at) FROM rls_schedules s
+    WHERE s.tenant_id = $1
+    HAVING min(s.next_at) IS NOT NULL
 )
 INSERT INTO rls_doorbell AS d (tenant_id, lane, next_due)
 SELECT $1, t.lane, t.next_due FROM truth t
@@ -73,7 +77,7 @@ impl Queue {
         rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(Error::Unavailable)
     }
 
-    /// Every tenant that ever had a job.
+    /// Every tenant that ever had a job or a schedule.
     ///
     /// # Errors
     /// When there is no connection, or the doorbell cannot be read.

@@ -32,9 +32,11 @@
 
 mod claim;
 mod control;
+mod cron;
 mod doorbell;
 mod enqueue;
 mod job;
+mod schedule;
 mod schema;
 mod status;
 
@@ -43,10 +45,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use claim::Claim;
+pub use cron::ScheduleError;
 pub use doorbell::Due;
 pub use job::{
     ClaimedJob, Enqueued, Heartbeat, JobId, JobState, JobStatus, Lease, NewJob, OnConflict, Settled, Settlement,
 };
+pub(crate) use schedule::LANE as SCHEDULES;
+pub use schedule::{Schedule, ScheduleStatus};
 pub use schema::Schema;
 pub use status::{LaneStatus, Status};
 
@@ -100,6 +105,11 @@ fn micros(time: SystemTime) -> i64 {
         Ok(since) => duration_micros(since),
         Err(before) => -duration_micros(before.duration()),
     }
+}
+
+fn time(micros: i64) -> SystemTime {
+    let since = Duration::from_micros(micros.unsigned_abs());
+    if micros < 0 { UNIX_EPOCH - since } else { UNIX_EPOCH + since }
 }
 
 /// A hundred years are as good as for ever, and can be added to any date.

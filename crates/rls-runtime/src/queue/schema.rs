@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::policy::{quote_ident, quote_literal};
 
-/// The tables of the queue, `rls_jobs` and `rls_doorbell`, both under FORCE.
+/// The tables of the queue, all under FORCE.
 ///
 /// They are made by their owner, in the first schema of the owner's search path.
 ///
@@ -28,6 +28,9 @@ impl Default for Schema {
 }
 
 impl Schema {
+    /// The tables that the roles need.
+    pub const TABLES: [&str; 3] = ["rls_jobs", "rls_doorbell", "rls_schedules"];
+
     /// Policies that read the setting `app.tenant_id`, for every role that the tables are granted to.
     pub fn new() -> Schema {
         Schema { setting: "app.tenant_id".to_owned(), roles: Vec::new() }
@@ -55,9 +58,12 @@ impl Schema {
 
     /// What takes it back, with all jobs.
     pub fn down(&self) -> String {
-        "drop table if exists rls_jobs, rls_doorbell;\n\
-         drop function if exists rls_jobs_enqueued, rls_jobs_sooner, rls_doorbell_ring, rls_doorbell_quiet, rls_doorbell_key;\n"
-            .to_owned()
+        format!(
+            "drop table if exists {};\n\
+             drop function if exists rls_jobs_enqueued, rls_jobs_sooner, rls_schedules_put, rls_doorbell_ring, \
+             rls_doorbell_quiet, rls_doorbell_key;\n",
+            Schema::TABLES.join(", ")
+        )
     }
 
     /// Make the tables, in one transaction.
@@ -79,8 +85,8 @@ impl Schema {
 
     fn grants(&self) -> String {
         let grant = |role: &String| {
-            let role = quote_ident(role);
-            format!("grant select, insert, update, delete on rls_jobs, rls_doorbell to {role};\n")
+            let (tables, role) = (Schema::TABLES.join(", "), quote_ident(role));
+            format!("grant select, insert, update, delete on {tables} to {role};\n")
         };
         self.roles.iter().map(grant).collect()
     }
@@ -93,9 +99,9 @@ mod tests {
     #[test]
     fn roles_and_setting_reach_every_policy() {
         let sql = Schema::new().setting("my.tenant").role("app").role("Odd one").up();
-        assert_eq!(sql.matches("create policy").count(), 8);
-        assert_eq!(sql.matches("to \"app\", \"Odd one\"").count(), 8);
-        assert_eq!(sql.matches("current_setting('my.tenant')").count(), 9);
+        assert_eq!(sql.matches("create policy").count(), 12);
+        assert_eq!(sql.matches("to \"app\", \"Odd one\"").count(), 12);
+        assert_eq!(sql.matches("current_setting('my.tenant')").count(), 14);
         assert!(!sql.contains("app.tenant_id"));
     }
 }

@@ -55,6 +55,30 @@ create table if not exists rls_doorbell (
 
 create index if not exists rls_doorbell_next on rls_doorbell (lane, next_due);
 
+-- What is to be enqueued when. The workers say when the next tick is, for the server knows no cron.
+create table if not exists rls_schedules (
+    tenant_id uuid not null,
+    name text not null,
+    cron text not null,
+    time_zone text not null,
+    lane text not null,
+    kind text not null,
+    payload jsonb not null,
+    priority smallint not null,
+    max_attempts integer not null check (max_attempts > 0),
+    tags text[] not null,
+    paused boolean not null default false,
+    -- Never, while it is paused or when it has no more ticks.
+    next_at timestamptz,
+    -- The tick that its latest job stands for.
+    last_at timestamptz,
+    last_error text,
+    primary key (tenant_id, name),
+    check (not paused or next_at is null)
+);
+
+create index if not exists rls_schedules_next on rls_schedules (tenant_id, next_at) where next_at is not null;
+
 alter table rls_jobs enable row level security, force row level security;
 drop policy if exists tenant_isolation_select on rls_jobs;
 create policy tenant_isolation_select on rls_jobs for select to public
@@ -68,6 +92,21 @@ create policy tenant_isolation_update on rls_jobs for update to public
     with check (tenant_id = (select current_setting('app.tenant_id')::uuid));
 drop policy if exists tenant_isolation_delete on rls_jobs;
 create policy tenant_isolation_delete on rls_jobs for delete to public
+    using (tenant_id = (select current_setting('app.tenant_id')::uuid));
+
+alter table rls_schedules enable row level security, force row level security;
+drop policy if exists tenant_isolation_select on rls_schedules;
+create policy tenant_isolation_select on rls_schedules for select to public
+    using (tenant_id = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on rls_schedules;
+create policy tenant_isolation_insert on rls_schedules for insert to public
+    with check (tenant_id = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on rls_schedules;
+create policy tenant_isolation_update on rls_schedules for update to public
+    using (tenant_id = (select current_setting('app.tenant_id')::uuid))
+    with check (tenant_id = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on rls_schedules;
+create policy tenant_isolation_delete on rls_schedules for delete to public
     using (tenant_id = (select current_setting('app.tenant_id')::uuid));
 
 alter table rls_doorbell enable row level security, force row level security;
@@ -118,7 +157,8 @@ begin
         (select min(j.due_at) from rls_jobs j
          where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')),
         (select min(j.due_at) from rls_jobs j
-         where j.tenant_id = tenant and j.lane = in_lane and j.state = 'executing'))
+         where j.tenant_id = tenant and j.lane = in_lane and j.state = 'executing'),
+        (select min(s.next_at) from rls_schedules s where s.tenant_id = tenant and in_lane = 'rls_schedules'))
     where d.tenant_id = tenant and d.lane = in_lane;
     return true;
 end
@@ -152,3 +192,15 @@ create or replace trigger rls_jobs_sooner after update on rls_jobs
     for each row when (new.due_at < old.due_at or old.due_at is null and new.due_at is not null
                        or old.lane <> new.lane)
     execute function rls_jobs_sooner();
+
+create or replace function rls_schedules_put() returns trigger
+    language plpgsql
+    as $$
+begin
+    perform rls_doorbell_ring(new.tenant_id, 'rls_schedules', new.next_at);
+    return null;
+end
+$$;
+
+create or replace trigger rls_schedules_put after insert or update of next_at on rls_schedules
+    for each row when (new.next_at is not null) execute function rls_schedules_put();

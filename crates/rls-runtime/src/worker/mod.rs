@@ -36,6 +36,7 @@
 //! - **Many.** Any number of workers share a database, also through PgBouncer in transaction mode: nothing depends on a session.
 //! - **Leases.** A job that runs is kept by heartbeats, which have a thread and a connection of their own, so that no busy handler starves them. When nobody answers for as long as a lease lasts the handler is dropped, because another worker may have the job by then.
 //! - **Panics** of a handler are failures of its job.
+//! - **Schedules** of all tenants are kept by every worker, whatever lanes it serves: [`Queue::put_schedule`] makes them.
 //! - **Stopping.** When `shutdown` resolves nothing more is claimed; what runs may finish for a while, and then goes back into the queue without having lost an attempt.
 
 mod backoff;
@@ -48,6 +49,7 @@ mod lane;
 mod maintain;
 mod registry;
 mod running;
+mod schedule;
 mod settle;
 
 use std::fmt;
@@ -207,6 +209,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         let pulse = heartbeat::Pulse::start(&shared, &running);
         let mut helpers = JoinSet::new();
         helpers.spawn(maintain::maintain(Arc::clone(&shared), stopping.clone()));
+        helpers.spawn(schedule::keep(Arc::clone(&shared), stopping.clone()));
         helpers.spawn(settle::settle_all(Arc::clone(&shared), to_settle));
         let mut serving = JoinSet::new();
         for lane in lanes {

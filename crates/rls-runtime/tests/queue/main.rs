@@ -5,4 +5,5 @@ mod enqueue;
 mod harness;
 mod lifecycle;
 mod model;
+mod schedule;
 mod worker;

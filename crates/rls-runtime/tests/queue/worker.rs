@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rls_runtime::queue::{JobId, JobState, NewJob, Settled};
+use rls_runtime::queue::{JobId, JobState, NewJob, Schedule, Settled};
 use rls_runtime::testing::{TENANT_A, TENANT_B};
 use rls_runtime::worker::{Backoff, Context, Job, JobError, Lane, Outcome, Worker, run_job};
 use rls_runtime::{TenantId, with_tenant};
@@ -324,6 +324,39 @@ async fn it_heals_doorbells_and_prunes_what_is_old() {
     assert_eq!(site.state(TENANT_A, silenced).await, JobState::Completed);
     let found = with_tenant(&site.pool, TENANT_A, async |mut tx| site.queue.find(&mut tx, old).await).await;
     assert_eq!(found.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn it_enqueues_and_runs_what_is_scheduled() {
+    let site = Site::new().await;
+    let hourly = Schedule::new("hourly", "@hourly", "UTC", act("ok").expect("it is JSON")).expect("it can be read");
+    for tenant in [TENANT_A, TENANT_B] {
+        with_tenant(&site.pool, tenant, async |mut tx| site.queue.put_schedule(&mut tx, &hourly).await)
+            .await
+            .expect("puts");
+    }
+    let (first, log) = worker(&site);
+    let (second, other_log) = worker(&site);
+    let (mut first, mut second) = (start(first, log), start(second, other_log));
+    let mut ran = Vec::new();
+    for hour in 1..=3 {
+        site.clock.advance(seconds(3600));
+        while ran.len() < hour * 2 {
+            tokio::select! {
+                one = first.wait_for("gone", 1) => ran.extend(one),
+                one = second.wait_for("gone", 1) => ran.extend(one),
+            }
+        }
+    }
+    first.stop().await;
+    second.stop().await;
+    for tenant in [TENANT_A, TENANT_B] {
+        let of_tenant: Vec<_> = ran.iter().filter(|(of, _)| *of == tenant).collect();
+        assert_eq!(of_tenant.len(), 3);
+        for (_, job) in of_tenant {
+            assert_eq!(site.state(tenant, *job).await, JobState::Completed);
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::support::*;
 
 async fn forced(owner: &mut PgConnection) -> i64 {
     sqlx::query_scalar(
-        "select count(*) from pg_class where relnamespace = 'public'::regnamespace and relforcerowsecurity and relname not in ('rls_jobs', 'rls_doorbell')",
+        "select count(*) from pg_class where relnamespace = 'public'::regnamespace and relforcerowsecurity and relname not like 'rls\\_%'",
     )
     .fetch_one(owner)
     .await
@@ -33,7 +33,7 @@ async fn the_first_state_is_not_forced_and_the_migration_and_its_way_back_work()
     schema::MIGRATOR.undo(&mut owner, schema::REENABLE_FORCE - 1).await.unwrap();
     assert_eq!(forced(&mut owner).await, 0);
     schema::MIGRATOR.undo(&mut owner, 0).await.unwrap();
-    let left: i64 = sqlx::query_scalar("select count(*) from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and relname not like '\\_sqlx%' and relname not in ('rls_jobs', 'rls_doorbell')")
+    let left: i64 = sqlx::query_scalar("select count(*) from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and relname not like '\\_sqlx%' and relname not like 'rls\\_%'")
         .fetch_one(&mut owner)
         .await
         .unwrap();
