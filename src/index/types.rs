@@ -7,8 +7,13 @@ use super::{Index, ModId, TypeId};
 use crate::facts::{Generic, Name, Path, Type, TypeKind};
 use crate::rules::HandleKind;
 
-/// Aliases of aliases deeper than this are cycles.
+/// How deep a type is read.
 const MAX_DEPTH: usize = 16;
+
+/// How deep what a name stands for is read: half as deep as the name, so that names that stand for many names each come to an end.
+fn behind_name(depth: usize) -> usize {
+    depth / 2
+}
 
 /// What a type means.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -149,7 +154,7 @@ impl Index<'_> {
         if let Ty::Adt(id, _) = &best
             && let TypeKind::Trait(supers) = &self.type_def(*id).kind
             && !supers.is_empty()
-            && let handle @ Ty::Handle(_) = self.bounds(&self.context_of_type(*id), supers, depth - 1)
+            && let handle @ Ty::Handle(_) = self.bounds(&self.context_of_type(*id), supers, behind_name(depth))
         {
             return handle;
         }
@@ -163,7 +168,7 @@ impl Index<'_> {
             }
             let generic = context.generics.iter().flat_map(|list| list.iter()).find(|generic| generic.name == *name);
             if let Some(generic) = generic {
-                return self.bounds(context, &generic.bounds, depth);
+                return self.bounds(context, &generic.bounds, behind_name(depth));
             }
         }
         let Some(segment) = path.segments.last() else { return Ty::Unknown };
@@ -179,7 +184,7 @@ impl Index<'_> {
         let names: Vec<Name> = path.names().cloned().collect();
         let Some(id) = self.find_type(context.module, &names) else { return Ty::Ext(segment.name.clone(), args()) };
         match &self.type_def(id).kind {
-            TypeKind::Alias(target) => match self.resolve(&self.context_of_type(id), target, depth - 1) {
+            TypeKind::Alias(target) => match self.resolve(&self.context_of_type(id), target, behind_name(depth)) {
                 // `type Result<T> = std::result::Result<T, Error>`: the arguments are those written here.
                 Ty::Ext(name, _) if !segment.args().is_empty() => Ty::Ext(name, args()),
                 found => found,
@@ -191,7 +196,7 @@ impl Index<'_> {
 
     fn bounds_of_trait(&self, id: TypeId, args: Rc<[Ty]>, depth: usize) -> Ty {
         if let TypeKind::Trait(supers) = &self.type_def(id).kind
-            && let handle @ Ty::Handle(_) = self.bounds(&self.context_of_type(id), supers, depth - 1)
+            && let handle @ Ty::Handle(_) = self.bounds(&self.context_of_type(id), supers, behind_name(depth))
         {
             return handle;
         }

@@ -411,7 +411,7 @@ impl<'a> Reader<'_, 'a> {
             return made;
         }
         match name {
-            "join" | "try_join" => Val::Tuple(values.into()),
+            "join" | "try_join" => Val::tuple(values),
             _ if DIVERGING.contains(&name) => {
                 self.f.diverged = self.f.diverged || self.f.macros == 0;
                 Val::Unknown

@@ -12,6 +12,8 @@ use crate::rules::HandleKind;
 
 /// A value in a value deeper than this is cut off in summaries.
 const MAX_VALUE_DEPTH: usize = 4;
+/// Closures that call closures twice double the work each time; past this many calls in a function each is read once.
+const MAX_CLOSURE_CALLS: usize = 10_000;
 
 impl<'a> Reader<'_, 'a> {
     /// Reads the function and says what a call of it does.
@@ -182,7 +184,7 @@ impl<'a> Reader<'_, 'a> {
             ExprKind::Chain(root, links) => self.chain(expr, root, links),
             ExprKind::Macro(call) => self.macro_call(expr, call),
             ExprKind::Ref(inner) | ExprKind::Deref(inner) | ExprKind::Cast(inner, _) => self.eval(inner),
-            ExprKind::Tuple(parts) => Val::Tuple(parts.iter().map(|part| self.eval(part)).collect()),
+            ExprKind::Tuple(parts) => Val::tuple(self.arguments(parts)),
             ExprKind::Array(parts) => self.eval_all(parts),
             ExprKind::Struct(path, fields, base) => self.construct(expr, path, fields, base.as_deref()),
             ExprKind::Closure(closure) => self.closure(closure),
@@ -285,7 +287,8 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn closure(&mut self, closure: &'a crate::facts::Closure) -> Val<'a> {
-        let value = Rc::new(ClosureVal { closure, env: self.f.env.clone(), used: Cell::new(false) });
+        let env = self.f.env.clone();
+        let value = Rc::new(ClosureVal { closure, env, used: Cell::new(false), is_running: Cell::new(false) });
         if self.all.quiet == 0 {
             self.f.closures.push(Rc::clone(&value));
         }
@@ -294,7 +297,11 @@ impl<'a> Reader<'_, 'a> {
 
     /// Runs a closure's body here. Parameters without a value get what their type says.
     pub(super) fn call_closure(&mut self, closure: &ClosureVal<'a>, args: Vec<Val<'a>>) -> Val<'a> {
-        closure.used.set(true);
+        let is_repeated = closure.used.replace(true) && self.f.closure_calls >= MAX_CLOSURE_CALLS;
+        if is_repeated || closure.is_running.replace(true) {
+            return Val::Unknown;
+        }
+        self.f.closure_calls += 1;
         let outer_env = std::mem::replace(&mut self.f.env, closure.env.clone());
         let outer_returns = std::mem::take(&mut self.f.returns);
         let outer_exits = std::mem::take(&mut self.f.exits);
@@ -311,6 +318,7 @@ impl<'a> Reader<'_, 'a> {
         let value = self.all_returns(value);
         self.all_exits();
         self.f.leave(closure.env.len(), &value);
+        closure.is_running.set(false);
         self.f.env = outer_env;
         self.f.returns = outer_returns;
         self.f.exits = outer_exits;

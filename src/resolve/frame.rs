@@ -32,6 +32,8 @@ pub struct Frame<'a> {
     pub handles: Vec<Handle>,
     /// Objects, never removed.
     pub objs: Vec<Obj<'a>>,
+    /// Objects whose `Deref` is being followed.
+    pub dereferencing: Vec<usize>,
     /// Scope closures around this point.
     pub scopes: Vec<Active>,
     /// Macros around this point.
@@ -48,6 +50,8 @@ pub struct Frame<'a> {
     pub invokes: Vec<(usize, Vec<Ret>)>,
     /// A scope was opened.
     pub opens_scope: bool,
+    /// Calls of closures so far.
+    pub closure_calls: usize,
     /// Closures that nobody was seen to call yet.
     pub closures: Vec<Rc<ClosureVal<'a>>>,
 }
@@ -76,6 +80,7 @@ impl<'a> Frame<'a> {
             env: Vec::new(),
             handles: Vec::new(),
             objs: Vec::new(),
+            dereferencing: Vec::new(),
             scopes: Vec::new(),
             macros: 0,
             diverged: false,
@@ -85,6 +90,7 @@ impl<'a> Frame<'a> {
             invokes: Vec::new(),
             opens_scope: false,
             closures: Vec::new(),
+            closure_calls: 0,
         }
     }
 

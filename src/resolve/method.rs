@@ -19,11 +19,8 @@ impl<'a> Reader<'_, 'a> {
                 if !found.is_empty() {
                     return found;
                 }
-                match self.deref(receiver) {
-                    Some(target @ Val::Obj(other)) if self.f.objs[other].ty != ty => self.methods(&target, name, count),
-                    Some(target @ Val::Handle(_)) => self.methods(&target, name, count),
-                    _ => self.blanket(name),
-                }
+                let behind = self.in_target(*id, |reader, target| reader.methods(target, name, count));
+                behind.unwrap_or_else(|| self.blanket(name))
             }
             Val::Handle(id) => {
                 let pack = self.f.handles[*id].pack;

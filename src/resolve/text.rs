@@ -9,6 +9,8 @@ use crate::program::SqlText;
 
 /// Constants that refer to each other deeper than this are cycles.
 const MAX_DEPTH: usize = 8;
+/// A constant of more parts than this, those of its parts included, says nothing: each of them may name the same others again.
+const MAX_PARTS: usize = 1000;
 
 /// Methods of text that leave it as it is.
 const SAME: [&str; 12] = [
@@ -36,33 +38,30 @@ impl<'a> Reader<'_, 'a> {
         }
         let id = self.all.index.find_const(self.f.context.module, &names)?;
         let value = self.all.index.const_def(id).value.as_ref()?;
-        match self.constant(value, self.all.index.consts[id as usize].module, MAX_DEPTH) {
+        match self.constant(value, self.all.index.consts[id as usize].module, MAX_DEPTH, &mut 0) {
             SqlText::Unknown => None,
             text => Some(Val::Text(Rc::new(text))),
         }
     }
 
-    fn constant(&self, value: &Expr, module: u32, depth: usize) -> SqlText {
-        if depth == 0 {
+    fn constant(&self, value: &Expr, module: u32, depth: usize, parts: &mut usize) -> SqlText {
+        *parts += 1;
+        if depth == 0 || *parts > MAX_PARTS {
             return SqlText::Unknown;
         }
         match &value.kind {
             ExprKind::Str(text) => SqlText::Whole(text.clone()),
-            ExprKind::Ref(inner) | ExprKind::Deref(inner) => self.constant(inner, module, depth - 1),
+            ExprKind::Ref(inner) | ExprKind::Deref(inner) => self.constant(inner, module, depth - 1, parts),
             ExprKind::Path(path) => {
                 let names: Vec<Name> = path.names().cloned().collect();
                 let Some(id) = self.all.index.find_const(module, &names) else { return SqlText::Unknown };
                 let home = self.all.index.consts[id as usize].module;
-                self.all
-                    .index
-                    .const_def(id)
-                    .value
-                    .as_ref()
-                    .map_or(SqlText::Unknown, |value| self.constant(value, home, depth - 1))
+                let value = self.all.index.const_def(id).value.as_ref();
+                value.map_or(SqlText::Unknown, |value| self.constant(value, home, depth - 1, parts))
             }
             ExprKind::Macro(call) => {
-                let parts: Vec<SqlText> = call.args.iter().map(|arg| self.constant(arg, module, depth - 1)).collect();
-                self.macro_value(call.path.last(), parts)
+                let texts = call.args.iter().map(|arg| self.constant(arg, module, depth - 1, parts)).collect();
+                self.macro_value(call.path.last(), texts)
             }
             _ => SqlText::Unknown,
         }

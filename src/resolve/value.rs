@@ -9,6 +9,9 @@ use crate::index::{FnId, Ty, TypeId};
 use crate::program::{Place, Scope, SqlText};
 use crate::rules::HandleKind;
 
+/// `let t = (t, t);` in a row doubles each time.
+const MAX_LEAVES: usize = 64;
+
 /// A handle of the function under analysis.
 pub type HandleId = usize;
 /// An object of the function under analysis.
@@ -42,6 +45,23 @@ pub enum Val<'a> {
     Typed(Ty),
 }
 
+impl<'a> Val<'a> {
+    /// A tuple. Of one that holds more than code is written with, the tuples in it are not followed.
+    pub fn tuple(parts: Vec<Val<'a>>) -> Val<'a> {
+        let is_large = parts.iter().try_fold(MAX_LEAVES, |left, part| part.leaves_within(left)).is_none();
+        let keep = |part| if is_large && matches!(part, Val::Tuple(_)) { Val::Unknown } else { part };
+        Val::Tuple(parts.into_iter().map(keep).collect())
+    }
+
+    /// How many of `left` leaves remain after this value's, if they are enough.
+    fn leaves_within(&self, left: usize) -> Option<usize> {
+        match self {
+            Val::Tuple(parts) => parts.iter().try_fold(left, |left, part| part.leaves_within(left)),
+            _ => left.checked_sub(1),
+        }
+    }
+}
+
 /// A query under construction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
@@ -64,6 +84,8 @@ pub struct ClosureVal<'a> {
     pub env: Vec<(Name, Val<'a>)>,
     /// Whether somebody was seen to call it.
     pub used: Cell<bool>,
+    /// Whether a call of it is being read.
+    pub is_running: Cell<bool>,
 }
 
 /// What binds a handle to a tenant.

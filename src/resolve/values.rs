@@ -12,7 +12,7 @@ use crate::rules::HandleKind;
 
 type Origin = Option<(usize, Vec<Name>)>;
 
-/// A newtype in a newtype deeper than this is a cycle.
+/// A newtype in a newtype, or a `Deref` to a type with a `Deref`, deeper than this is a cycle.
 const MAX_DEREFS: usize = 4;
 
 impl<'a> Reader<'_, 'a> {
@@ -43,7 +43,7 @@ impl<'a> Reader<'_, 'a> {
                 };
                 let parts =
                     parts.iter().enumerate().map(|(at, ty)| self.value_of_ty(ty, bind.clone(), extend(at))).collect();
-                Val::Tuple(parts)
+                Val::tuple(parts)
             }
             Ty::Callable(_, output) => match origin {
                 Some((param, path)) if path.is_empty() => Val::Callable(param, Rc::clone(output)),
@@ -113,13 +113,11 @@ impl<'a> Reader<'_, 'a> {
         let def = self.all.index.type_def(obj.ty);
         let TypeKind::Struct(fields) = &def.kind else { return Val::Unknown };
         let Some(field) = fields.iter().find(|field| field.name == *name) else {
-            // A field of what the type dereferences to.
-            return match self.deref(&Val::Obj(id)) {
-                Some(target @ Val::Obj(other)) if self.f.objs[other].ty != self.f.objs[id].ty => {
-                    self.field(&target, name)
-                }
+            let found = self.in_target(id, |reader, target| match target {
+                Val::Obj(_) => reader.field(target, name),
                 _ => Val::Unknown,
-            };
+            });
+            return found.unwrap_or_default();
         };
         let ty = self.all.index.field_type(obj.ty, &obj.args, &field.ty);
         let origin = obj.origin.map(|(param, mut path)| {
@@ -142,6 +140,15 @@ impl<'a> Reader<'_, 'a> {
         value
     }
 
+    /// Looks for something in what a value dereferences to, which may dereference in turn.
+    pub(super) fn in_target<T>(&mut self, id: usize, look: impl FnOnce(&mut Self, &Val<'a>) -> T) -> Option<T> {
+        let target = self.deref(&Val::Obj(id))?;
+        self.f.dereferencing.push(id);
+        let found = look(self, &target);
+        self.f.dereferencing.pop();
+        Some(found)
+    }
+
     /// The handle that a value is, or stands for: through `Deref`, or as the only handle in a newtype.
     pub(super) fn as_handle(&mut self, value: &Val<'a>) -> Option<HandleId> {
         let mut value = value.clone();
@@ -158,7 +165,19 @@ impl<'a> Reader<'_, 'a> {
     /// What a value of a type of the run dereferences to.
     pub(super) fn deref(&mut self, value: &Val<'a>) -> Option<Val<'a>> {
         let Val::Obj(id) = value else { return None };
-        let ty = self.f.objs[*id].ty;
+        let is_cycle = self.f.dereferencing.contains(id) || self.f.dereferencing.len() >= MAX_DEREFS;
+        if is_cycle {
+            return None;
+        }
+        self.f.dereferencing.push(*id);
+        let found = self.deref_once(*id);
+        self.f.dereferencing.pop();
+        found
+    }
+
+    fn deref_once(&mut self, id: usize) -> Option<Val<'a>> {
+        let value = &Val::Obj(id);
+        let ty = self.f.objs[id].ty;
         let index = self.all.index;
         for (of_trait, method) in
             [("Deref", "deref"), ("DerefMut", "deref_mut"), ("AsMut", "as_mut"), ("AsRef", "as_ref")]
@@ -175,7 +194,7 @@ impl<'a> Reader<'_, 'a> {
         }
         let def = index.type_def(ty);
         let TypeKind::Struct(fields) = &def.kind else { return None };
-        let args = Rc::clone(&self.f.objs[*id].args);
+        let args = Rc::clone(&self.f.objs[id].args);
         if let [only] = fields.as_slice()
             && def.attributes.iter().any(|name| name.rsplit("::").next() == Some("Deref"))
         {
@@ -285,8 +304,19 @@ impl<'a> Reader<'_, 'a> {
             other => match self.as_handle(other) {
                 Some(id) if self.f.handles[id].ended.is_some() => Bind::None,
                 Some(id) => self.f.handles[id].bind.clone(),
-                None => Bind::Unknown,
+                None => self.bind_of_argument(other),
             },
+        }
+    }
+
+    /// What binds a value that is no handle to the reader, but stands for one: a parameter is bound as its caller has it.
+    fn bind_of_argument(&self, value: &Val<'a>) -> Bind {
+        match value {
+            Val::Obj(id) => match &self.f.objs[*id].origin {
+                Some((param, path)) if path.is_empty() => Bind::Param(*param),
+                _ => Bind::Unknown,
+            },
+            _ => Bind::Unknown,
         }
     }
 }

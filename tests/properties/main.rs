@@ -1,5 +1,6 @@
-//! Changes of the code that mean nothing change no verdict; a planted statement changes exactly its own.
+//! Changes of the code that mean nothing change no verdict; a planted statement changes exactly its own; no program keeps the audit from its end.
 
+mod circles;
 mod extracting;
 mod generating;
 mod planting;
