@@ -8,6 +8,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::handle::TenantConn;
+use crate::tenant::TenantId;
 
 use super::job::{ClaimedJob, Heartbeat, JobId, JobState, Lease, Settled, Settlement};
 use super::{Queue, duration_micros};
@@ -52,14 +53,17 @@ WITH clock AS MATERIALIZED (
     ORDER BY j.rank, j.id
     LIMIT (SELECT least($4, greatest(coalesce($7 - n, $4), 0)) FROM running)
     FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE rls_jobs j
+    SET state = 'executing', token = gen_random_uuid(), attempt = j.attempt + 1, worker = $5, claimed_at = clock.now,
+        due_at = clock.now + $6 * interval '1 microsecond'
+    FROM clock
+    WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM picked))
+    RETURNING j.id, j.token, j.kind, j.payload, j.attempt, j.max_attempts,
+              (extract(epoch FROM j.rank) * 1000000)::int8 AS place,
+              (extract(epoch FROM clock.now - j.rank - j.priority * interval '1 minute') * 1000000)::int8 AS waited
 )
-UPDATE rls_jobs j
-SET state = 'executing', token = gen_random_uuid(), attempt = j.attempt + 1, worker = $5, claimed_at = clock.now,
-    due_at = clock.now + $6 * interval '1 microsecond'
-FROM clock
-WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM picked))
-RETURNING j.id, j.token, j.kind, j.payload, j.attempt, j.max_attempts,
-          (extract(epoch FROM j.rank) * 1000000)::int8 AS place";
+SELECT reclaimed.n AS reclaimed, claimed.* FROM (SELECT count(*) AS n FROM expired) reclaimed LEFT JOIN claimed ON true";
 
 /// Claims that count what runs must not count at the same time.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(1919709043, rls_doorbell_key($1, $2))::text";
@@ -168,6 +172,13 @@ impl Claim {
     }
 }
 
+/// What a claim has come to.
+pub(crate) struct Claimed {
+    pub(crate) jobs: Vec<ClaimedJob>,
+    /// How many leases had run out.
+    pub(crate) reclaimed: u64,
+}
+
 impl Queue {
     /// Claim due jobs of the caller's tenant, in the order of priority and time.
     ///
@@ -177,6 +188,10 @@ impl Queue {
     /// # Errors
     /// What the server says.
     pub async fn claim(&self, tx: &mut TenantConn, claim: &Claim) -> sqlx::Result<Vec<ClaimedJob>> {
+        Ok(self.claim_and_count(tx, claim).await?.jobs)
+    }
+
+    pub(crate) async fn claim_and_count(&self, tx: &mut TenantConn, claim: &Claim) -> sqlx::Result<Claimed> {
         let tenant = tx.tenant();
         if claim.at_once.is_some() {
             sqlx::query(ONE_AT_A_TIME).bind(tenant).bind(&claim.lane).execute(&mut *tx).await?;
@@ -192,25 +207,20 @@ impl Queue {
             .bind(claim.mark)
             .fetch_all(&mut *tx)
             .await?;
-        if rows.len() < claim.limit as usize {
+        let (mut jobs, mut reclaimed) = (Vec::with_capacity(rows.len()), 0);
+        for row in &rows {
+            reclaimed = row.try_get::<i64, _>("reclaimed")?.unsigned_abs();
+            // Without a job there is one row all the same.
+            if let Some(id) = row.try_get("id")? {
+                jobs.push(read(JobId::new(id), tenant, &claim.lane, row)?);
+            }
+        }
+        if jobs.len() < claim.limit as usize {
             self.quiet(tx, &claim.lane).await?;
         }
-        let read = |row: &PgRow| {
-            Ok(ClaimedJob {
-                lease: Lease { job: JobId::new(row.try_get("id")?), token: row.try_get("token")? },
-                tenant,
-                lane: claim.lane.clone(),
-                kind: row.try_get("kind")?,
-                payload: row.try_get("payload")?,
-                attempt: count(row, "attempt")?,
-                max_attempts: count(row, "max_attempts")?,
-                place: row.try_get("place")?,
-            })
-        };
-        let mut claimed = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
         // An update returns its rows in whatever order.
-        claimed.sort_by_key(|job| (job.place, job.lease.job));
-        Ok(claimed)
+        jobs.sort_by_key(|job| (job.place, job.lease.job));
+        Ok(Claimed { jobs, reclaimed })
     }
 
     /// Extend leases, and learn which are lost and which jobs somebody wants cancelled. The answers are in the order of the leases.
@@ -278,6 +288,21 @@ impl Queue {
         }
         Ok(settled)
     }
+}
+
+fn read(id: JobId, tenant: TenantId, lane: &str, row: &PgRow) -> sqlx::Result<ClaimedJob> {
+    let waited: i64 = row.try_get("waited")?;
+    Ok(ClaimedJob {
+        lease: Lease { job: id, token: row.try_get("token")? },
+        tenant,
+        lane: lane.to_owned(),
+        kind: row.try_get("kind")?,
+        payload: row.try_get("payload")?,
+        attempt: count(row, "attempt")?,
+        max_attempts: count(row, "max_attempts")?,
+        waited: Duration::from_micros(u64::try_from(waited).unwrap_or(0)),
+        place: row.try_get("place")?,
+    })
 }
 
 /// A settlement as columns.

@@ -257,6 +257,8 @@ pub struct ClaimedJob {
     pub attempt: u32,
     /// How many there are.
     pub max_attempts: u32,
+    /// For how long it could have been claimed already.
+    pub waited: Duration,
     /// Its place in the line, in microseconds.
     pub(crate) place: i64,
 }

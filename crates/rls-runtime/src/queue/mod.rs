@@ -45,6 +45,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use claim::Claim;
+pub(crate) use claim::Claimed;
 pub use cron::ScheduleError;
 pub use doorbell::Due;
 pub use job::{

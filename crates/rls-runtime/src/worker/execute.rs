@@ -1,17 +1,17 @@
 //! One claimed job in, its settlement out: whatever the handler does.
 
 use std::any::Any;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
-use crate::queue::{ClaimedJob, Settlement};
+use crate::queue::{ClaimedJob, Settled, Settlement};
 
-use super::Shared;
 use super::context::{Attempt, Context, Stop};
 use super::job::{JobError, Outcome};
 use super::running::Entry;
+use super::{Shared, metrics};
 
 impl<S: Clone + Send + Sync + 'static> Shared<S> {
     /// Run a job in a task of its own, so that its panic is no more than its failure. Nothing when there is nothing to settle.
@@ -25,33 +25,55 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
             stop: entry.subscribe(),
         };
         let span = tracing::info_span!(
-            "job", job = %job.lease.job(), tenant = %job.tenant, lane = job.lane, kind = job.kind, attempt = job.attempt
+            "job", job = %job.lease.job(), tenant = %job.tenant, lane = %job.lane, kind = job.kind, attempt = job.attempt
         );
-        let waits_to_stop = cx.clone();
+        let (waits_to_stop, lane, began) = (cx.clone(), job.lane, Instant::now());
+        metrics::started(&lane);
         // Whoever drops the set drops the handler.
         let mut task = JoinSet::new();
         task.spawn(self.registry.run(&job.kind, job.payload, cx).instrument(span.clone()));
         let ended = tokio::select! {
-            ended = end(&mut task) => settlement(ended, job.attempt, self),
+            ended = end(&mut task) => verdict(ended, job.attempt, self),
             reason = waits_to_stop.stopped() => self.stop(task, reason, job.attempt).await,
         };
-        span.in_scope(|| tracing::debug!(outcome = ended.as_ref().map_or("lease lost", name), "job ended"));
-        ended
+        metrics::ran(&lane, began.elapsed());
+        span.in_scope(|| tracing::debug!(outcome = name(&ended), "job ended"));
+        match ended {
+            Verdict::Settle(settlement) => Some(settlement),
+            Verdict::Settled => {
+                metrics::settled_itself(&lane);
+                None
+            }
+            Verdict::LeaseLost => {
+                metrics::settled(&lane, Settled::LeaseLost);
+                None
+            }
+        }
     }
 
-    async fn stop(&self, mut task: Handler, reason: Stop, attempt: u32) -> Option<Settlement> {
+    async fn stop(&self, mut task: Handler, reason: Stop, attempt: u32) -> Verdict {
         let patience = match reason {
             Stop::CancelRequested => self.cancel_grace,
             Stop::LeaseLost | Stop::ShuttingDown => Duration::ZERO,
         };
         let in_time = tokio::time::timeout(patience, end(&mut task)).await;
         match (reason, in_time) {
-            (Stop::LeaseLost, _) => None,
-            (_, Ok(ended)) => settlement(ended, attempt, self),
-            (Stop::CancelRequested, Err(_)) => Some(Settlement::Cancel { reason: "cancelled while it ran".to_owned() }),
-            (Stop::ShuttingDown, Err(_)) => Some(Settlement::Release),
+            (Stop::LeaseLost, _) => Verdict::LeaseLost,
+            (_, Ok(ended)) => verdict(ended, attempt, self),
+            (Stop::CancelRequested, Err(_)) => {
+                Verdict::Settle(Settlement::Cancel { reason: "cancelled while it ran".to_owned() })
+            }
+            (Stop::ShuttingDown, Err(_)) => Verdict::Settle(Settlement::Release),
         }
     }
+}
+
+/// How an attempt went.
+enum Verdict {
+    Settle(Settlement),
+    /// By the handler, in the scope of its work.
+    Settled,
+    LeaseLost,
 }
 
 type Ended = Result<Outcome, JobError>;
@@ -64,14 +86,14 @@ async fn end(task: &mut Handler) -> Result<Ended, JoinError> {
     }
 }
 
-fn settlement<S>(ended: Result<Ended, JoinError>, attempt: u32, shared: &Shared<S>) -> Option<Settlement> {
+fn verdict<S>(ended: Result<Ended, JoinError>, attempt: u32, shared: &Shared<S>) -> Verdict {
     let outcome = ended.unwrap_or_else(|panicked| Err(JobError::retry(panic_message(panicked))));
-    Some(match outcome {
+    Verdict::Settle(match outcome {
         Ok(Outcome::Complete) => Settlement::Complete(None),
         Ok(Outcome::CompleteWith(result)) => Settlement::Complete(Some(result)),
         Ok(Outcome::Snooze(pause)) => Settlement::Snooze(pause),
         Ok(Outcome::Cancel(reason)) => Settlement::Cancel { reason },
-        Ok(Outcome::Settled) => return None,
+        Ok(Outcome::Settled) => return Verdict::Settled,
         Err(error) => error.settlement(attempt, &shared.backoff),
     })
 }
@@ -87,13 +109,15 @@ fn panic_message(error: JoinError) -> String {
     }
 }
 
-fn name(settlement: &Settlement) -> &'static str {
-    match settlement {
-        Settlement::Complete(_) => "completed",
-        Settlement::Retry { .. } => "failed",
-        Settlement::Discard { .. } => "failed for good",
-        Settlement::Cancel { .. } => "cancelled",
-        Settlement::Snooze(_) => "snoozed",
-        Settlement::Release => "released",
+fn name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Settle(Settlement::Complete(_)) => "completed",
+        Verdict::Settle(Settlement::Retry { .. }) => "failed",
+        Verdict::Settle(Settlement::Discard { .. }) => "failed for good",
+        Verdict::Settle(Settlement::Cancel { .. }) => "cancelled",
+        Verdict::Settle(Settlement::Snooze(_)) => "snoozed",
+        Verdict::Settle(Settlement::Release) => "released",
+        Verdict::Settled => "settled",
+        Verdict::LeaseLost => "lease lost",
     }
 }

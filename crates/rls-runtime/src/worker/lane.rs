@@ -13,9 +13,9 @@ use crate::queue::{Claim, ClaimedJob, Due};
 use crate::scope::with_tenant_opts;
 use crate::tenant::TenantId;
 
-use super::Shared;
 use super::running::{Entry, Running};
 use super::settle::Ended;
+use super::{Shared, metrics};
 
 /// A lane that a worker serves.
 ///
@@ -55,6 +55,10 @@ impl Lane {
     pub fn per_tenant(mut self, jobs: u32) -> Lane {
         self.per_tenant = Some(jobs);
         self
+    }
+
+    fn name(&self) -> &str {
+        &self.names[0]
     }
 
     pub(crate) fn names(&self) -> &[String] {
@@ -173,6 +177,7 @@ impl Served {
         // Some turn out to have nothing that may be claimed, so look at more than there are slots for.
         let limit = u32::try_from(free + LOOK_AHEAD).unwrap_or(u32::MAX);
         let due = shared.queue.due(&shared.pool, self.lane.names(), progress.cursor, limit).await?;
+        metrics::looked(self.lane.name(), due.len());
         // A few for each, and with many slots a few more than that, but still for sixteen tenants at least.
         let share = free.div_ceil(due.len().max(1)).max(self.lane.slots / 16);
         let mut round = Round::Idle;
@@ -207,16 +212,19 @@ impl Served {
         wanted: usize,
         mark: Option<i64>,
     ) -> Result<Vec<ClaimedJob>, Error> {
+        let began = Instant::now();
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         let mut claim = Claim::new(&due.lane, wanted).lease(shared.lease).worker(&shared.name).beginning_at(mark);
         if let Some(at_once) = self.lane.per_tenant {
             claim = claim.at_once(at_once);
         }
         let claimed = with_tenant_opts(&shared.pool, due.tenant, &FORGETTABLE, async |mut tx| {
-            shared.queue.claim(&mut tx, &claim).await
+            shared.queue.claim_and_count(&mut tx, &claim).await
         })
-        .await;
-        claimed.map_err(Error::Unavailable)
+        .await
+        .map_err(Error::Unavailable)?;
+        metrics::claimed(&due.lane, &claimed, began.elapsed());
+        Ok(claimed.jobs)
     }
 }
 
@@ -229,10 +237,10 @@ async fn run_one<S>(
 ) where
     S: Clone + Send + Sync + 'static,
 {
-    let (tenant, lease) = (job.tenant, job.lease);
+    let (tenant, lease, lane) = (job.tenant, job.lease, job.lane.clone());
     if let Some(settlement) = shared.execute(job, &entry).await {
         // The slot and the lease are kept until the settlement is written.
-        ended.send(Ended { tenant, lease, settlement, entry, _slot: slot }).ok();
+        ended.send(Ended { tenant, lease, lane, settlement, entry, _slot: slot }).ok();
     }
 }
 
@@ -251,6 +259,7 @@ mod tests {
             payload: serde_json::Value::Null,
             attempt: 1,
             max_attempts: 1,
+            waited: Duration::ZERO,
             place,
         }
     }

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::scope::with_tenant;
 use crate::tenant::TenantId;
 
-use super::Shared;
+use super::{Shared, metrics};
 
 const PRUNED_AT_ONCE: u32 = 1000;
 
@@ -43,7 +43,7 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
     async fn maintain_one(&self, tenant: TenantId) -> sqlx::Result<()> {
         let healed = with_tenant(&self.pool, tenant, async |mut tx| {
             if let Some(age) = self.retention {
-                self.queue.prune(&mut tx, age, PRUNED_AT_ONCE).await?;
+                metrics::pruned(self.queue.prune(&mut tx, age, PRUNED_AT_ONCE).await?);
             }
             self.queue.heal(&mut tx).await
         })

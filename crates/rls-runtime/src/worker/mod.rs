@@ -47,6 +47,7 @@ mod heartbeat;
 mod job;
 mod lane;
 mod maintain;
+mod metrics;
 mod registry;
 mod running;
 mod schedule;

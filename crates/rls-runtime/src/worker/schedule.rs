@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::queue::SCHEDULES;
 use crate::scope::with_tenant;
 
-use super::Shared;
+use super::{Shared, metrics};
 
 const AT_ONCE: u32 = 100;
 
@@ -37,8 +37,9 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
                 break;
             }
             let ticked = with_tenant(&self.pool, due.tenant, async |mut tx| self.queue.tick(&mut tx).await).await;
-            if let Err(error) = ticked {
-                tracing::warn!(%error, tenant = %due.tenant, "schedules cannot be kept now");
+            match ticked {
+                Ok(enqueued) => metrics::scheduled(enqueued.len()),
+                Err(error) => tracing::warn!(%error, tenant = %due.tenant, "schedules cannot be kept now"),
             }
         }
         Ok(())

@@ -13,14 +13,15 @@ use crate::queue::{Lease, Settled, Settlement};
 use crate::scope::with_tenant;
 use crate::tenant::TenantId;
 
-use super::Shared;
 use super::context::Stop;
 use super::running::Entry;
+use super::{Shared, metrics};
 
 /// A job whose attempt is over.
 pub(crate) struct Ended {
     pub(crate) tenant: TenantId,
     pub(crate) lease: Lease,
+    pub(crate) lane: String,
     pub(crate) settlement: Settlement,
     /// Heartbeats go on until it is written.
     pub(crate) entry: Entry,
@@ -54,7 +55,13 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
     /// Until it is written, or the leases are lost.
     async fn settle(&self, tenant: TenantId, mut ended: Vec<Ended>) {
         loop {
-            ended.retain(|ended| ended.entry.stop_requested() != Some(Stop::LeaseLost));
+            ended.retain(|ended| {
+                let is_lost = ended.entry.stop_requested() == Some(Stop::LeaseLost);
+                if is_lost {
+                    metrics::settled(&ended.lane, Settled::LeaseLost);
+                }
+                !is_lost
+            });
             if ended.is_empty() {
                 return;
             }
@@ -87,8 +94,11 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
         let settlements: Vec<_> = ended.iter().map(|ended| (ended.lease, ended.settlement.clone())).collect();
         let settled =
             with_tenant(&self.pool, tenant, async |mut tx| self.queue.settle_many(&mut tx, &settlements).await).await?;
-        for (ended, _) in ended.iter().zip(settled).filter(|(_, settled)| *settled == Settled::LeaseLost) {
-            tracing::warn!(%tenant, job = %ended.lease.job(), "job was settled too late, another worker has it");
+        for (ended, settled) in ended.iter().zip(settled) {
+            metrics::settled(&ended.lane, settled);
+            if settled == Settled::LeaseLost {
+                tracing::warn!(%tenant, job = %ended.lease.job(), "job was settled too late, another worker has it");
+            }
         }
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! The queue against a real PostgreSQL.
 
+mod acting;
 mod doorbell;
 mod enqueue;
 mod harness;
 mod lifecycle;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod model;
 mod schedule;
 mod worker;

@@ -3,118 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rls_runtime::queue::{JobId, JobState, NewJob, Schedule, Settled};
+use rls_runtime::queue::{JobState, NewJob, Schedule, Settled};
 use rls_runtime::testing::{TENANT_A, TENANT_B};
-use rls_runtime::worker::{Backoff, Context, Job, JobError, Lane, Outcome, Worker, run_job};
+use rls_runtime::worker::{Lane, Outcome, Worker, run_job};
 use rls_runtime::{TenantId, with_tenant};
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::acting::{Act, Log, Running, act, enqueue, start, worker};
 use crate::harness::{LANE, LEASE, Site, seconds};
-
-/// A job that does as it is told, and says so.
-#[derive(Debug, Serialize, Deserialize)]
-struct Act {
-    how: String,
-}
-
-#[derive(Clone)]
-struct Log(mpsc::UnboundedSender<(&'static str, TenantId, JobId)>);
-
-/// Says when a handler is gone, however it went.
-struct Guard(Log, TenantId, JobId);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.0.0.send(("gone", self.1, self.2)).ok();
-    }
-}
-
-impl Job for Act {
-    type State = Log;
-    const LANE: &'static str = LANE;
-    const KIND: &'static str = "act";
-    const MAX_ATTEMPTS: u16 = 2;
-
-    async fn run(self, cx: Context<Log>) -> Result<Outcome, JobError> {
-        cx.state().0.send(("started", cx.tenant(), cx.job())).ok();
-        let _guard = Guard(cx.state().clone(), cx.tenant(), cx.job());
-        match &*self.how {
-            "panic" => panic!("on purpose"),
-            "fail" => Err(JobError::fail("no use")),
-            "retry" => Err(JobError::retry("not yet")),
-            "hang" => std::future::pending().await,
-            "obey" => Ok(Outcome::CompleteWith(format!("{:?}", cx.stopped().await).into())),
-            "snooze" => Ok(Outcome::Snooze(Duration::from_secs(60))),
-            "cancel" => Ok(Outcome::Cancel("never mind".to_owned())),
-            "unwritable" => Ok(Outcome::CompleteWith("\0".into())),
-            "settle" => {
-                cx.with_tenant(async |mut tx| {
-                    cx.queue().enqueue(&mut tx, &act("ok")?).await?;
-                    cx.complete(&mut tx, Some("in the scope".into())).await
-                })
-                .await
-            }
-            _ => {
-                cx.progress(50).await?;
-                Ok(Outcome::Complete)
-            }
-        }
-    }
-}
-
-fn act(how: &str) -> sqlx::Result<NewJob> {
-    NewJob::of(&Act { how: how.to_owned() })
-}
-
-struct Running {
-    stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<()>,
-    log: mpsc::UnboundedReceiver<(&'static str, TenantId, JobId)>,
-}
-
-fn worker(site: &Site) -> (Worker<Log>, mpsc::UnboundedReceiver<(&'static str, TenantId, JobId)>) {
-    let (sender, log) = mpsc::unbounded_channel();
-    let worker = Worker::new(site.pool.clone(), Log(sender))
-        .queue(site.queue.clone())
-        .register::<Act>()
-        .lane(Lane::new(LANE).slots(4))
-        .poll(Duration::from_millis(10))
-        .backoff(Backoff::new(Duration::ZERO, Duration::ZERO));
-    (worker, log)
-}
-
-fn start(worker: Worker<Log>, log: mpsc::UnboundedReceiver<(&'static str, TenantId, JobId)>) -> Running {
-    let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(worker.run(async {
-        stopped.await.ok();
-    }));
-    Running { stop, task, log }
-}
-
-impl Running {
-    /// The next so many events of a name.
-    async fn wait_for(&mut self, what: &str, count: usize) -> Vec<(TenantId, JobId)> {
-        let mut found = Vec::new();
-        while found.len() < count {
-            let (event, tenant, job) = self.log.recv().await.expect("the worker runs");
-            if event == what {
-                found.push((tenant, job));
-            }
-        }
-        found
-    }
-
-    /// When it returns everything is settled.
-    async fn stop(self) {
-        self.stop.send(()).ok();
-        self.task.await.expect("the worker does not panic");
-    }
-}
-
-async fn enqueue(site: &Site, tenant: TenantId, how: &str) -> JobId {
-    site.enqueue(tenant, &act(how).expect("it is JSON")).await
-}
 
 #[tokio::test]
 async fn it_runs_the_jobs_of_all_tenants_each_in_its_own_scope() {
