@@ -13,13 +13,9 @@ const NO_COLUMN: [&str; 8] = ["constraint", "primary", "unique", "check", "forei
 /// `CREATE TABLE ..`, from the word after `TABLE`.
 pub(super) fn create(replayer: &mut Replayer, statement: &Statement<'_>, at: usize) {
     let tokens = statement.tokens;
-    let only_if_missing = tokens.are(at, &["if", "not", "exists"]);
     let at = tokens.skip(at, &["if", "not", "exists"]);
     let Some(name) = statement.name(at, "a table", replayer) else { return };
     let canonical = name.table().canonical();
-    if only_if_missing && replayer.schema.tables.contains_key(&canonical) {
-        return;
-    }
     let mut table = Table { created: true, ..Table::named(canonical.clone(), statement.place(name.span)) };
     let mut rest = name.next;
     if tokens.are(rest, &["partition", "of"]) {
@@ -44,7 +40,23 @@ pub(super) fn create(replayer: &mut Replayer, statement: &Statement<'_>, at: usi
         table.columns.splice(0..0, inherited);
     }
     replayer.schema.views.remove(&canonical);
-    replayer.schema.tables.insert(canonical, table);
+    match replayer.schema.tables.get_mut(&canonical) {
+        Some(known) if known.created => add_second(known, table),
+        _ => drop(replayer.schema.tables.insert(canonical, table)),
+    }
+}
+
+/// A table that exists is created again where a workspace keeps the migrations of several databases.
+/// Statements do not say which of them they go to, so the table has tenant data if it has any in one of them.
+fn add_second(known: &mut Table, second: Table) {
+    for column in second.columns {
+        if known.column(&column.name).is_none() {
+            known.columns.push(column);
+        }
+    }
+    known.references.extend(second.references);
+    known.references.sort();
+    known.references.dedup();
 }
 
 /// A column, a constraint or `LIKE other` of a new table.

@@ -43,6 +43,18 @@ fn tables_with_columns_and_security() {
 }
 
 #[test]
+fn a_table_of_two_databases_has_the_columns_of_both() {
+    let here = "CREATE TABLE notes (id uuid, tenant_id uuid); ALTER TABLE notes ENABLE ROW LEVEL SECURITY;";
+    let there = "CREATE TABLE IF NOT EXISTS notes (id text, body text);";
+    for sql in [format!("{here} {there}"), format!("{there} {here}")] {
+        let schema = schema(&sql);
+        assert_eq!(state(&schema, "notes"), "E-", "{sql}");
+        let table = schema.table(&named("notes")).unwrap();
+        assert!(["id", "body", "tenant_id"].iter().all(|column| table.column(column).is_some()), "{sql}");
+    }
+}
+
+#[test]
 fn the_last_word_counts() {
     let base = "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (true);";
     for (more, expected) in [
