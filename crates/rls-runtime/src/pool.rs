@@ -121,10 +121,16 @@ impl RlsPool {
         RlsPool { shared: Arc::new(shared) }
     }
 
-    /// Whether a statement that is prepared by name is found again.
+    /// Whether a session stays the same: a statement that is prepared by name is found again, and notifications arrive.
     #[cfg(feature = "queue")]
-    pub(crate) fn keeps_statements(&self) -> bool {
+    pub(crate) fn keeps_sessions(&self) -> bool {
         self.shared.link == Link::Direct
+    }
+
+    /// For a connection that is not used for scopes.
+    #[cfg(feature = "queue")]
+    pub(crate) fn connect_options(&self) -> PgConnectOptions {
+        (*self.inner().connect_options()).clone()
     }
 }
 

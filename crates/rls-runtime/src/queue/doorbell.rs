@@ -38,6 +38,9 @@ WHERE NOT EXISTS (SELECT FROM rls_doorbell o
                   WHERE o.tenant_id = $1 AND o.lane = t.lane AND o.next_due <= t.next_due)
 ON CONFLICT (tenant_id, lane) DO UPDATE SET next_due = excluded.next_due WHERE d.next_due > excluded.next_due";
 
+/// Where the doorbell is heard, when [`Schema::notify`](super::Schema::notify) says so.
+pub(crate) const CHANNEL: &str = "rls_doorbell";
+
 /// Something to do: which tenant's, and in which lane.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -64,7 +67,7 @@ impl Queue {
         limit: u32,
     ) -> Result<Vec<Due>, Error> {
         let rows = sqlx::query(DUE)
-            .persistent(pool.keeps_statements())
+            .persistent(pool.keeps_sessions())
             .bind(lanes)
             .bind(self.now())
             .bind(after)
@@ -83,7 +86,7 @@ impl Queue {
     /// When there is no connection, or the doorbell cannot be read.
     // rls-audit: allow(RLS001, reason = "reads the doorbell, which names tenants and lanes and nothing else")
     pub async fn tenants(&self, pool: &RlsPool) -> Result<Vec<TenantId>, Error> {
-        let found = sqlx::query_scalar(TENANTS).persistent(pool.keeps_statements()).fetch_all(pool.inner()).await;
+        let found = sqlx::query_scalar(TENANTS).persistent(pool.keeps_sessions()).fetch_all(pool.inner()).await;
         found.map_err(Error::Unavailable)
     }
 

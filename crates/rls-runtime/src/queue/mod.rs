@@ -47,6 +47,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use claim::Claim;
 pub(crate) use claim::Claimed;
 pub use cron::ScheduleError;
+pub(crate) use doorbell::CHANNEL;
 pub use doorbell::Due;
 pub use job::{
     ClaimedJob, Enqueued, Heartbeat, JobId, JobState, JobStatus, Lease, NewJob, OnConflict, Settled, Settlement,

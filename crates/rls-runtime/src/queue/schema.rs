@@ -19,7 +19,28 @@ use crate::policy::{quote_ident, quote_literal};
 pub struct Schema {
     setting: String,
     roles: Vec<String>,
+    hint: Hint,
 }
+
+/// How a worker learns that the doorbell rings.
+#[derive(Debug, Clone, Copy)]
+enum Hint {
+    Nothing,
+    Notify,
+}
+
+/// Only what makes the doorbell ring sooner is worth a notification: all others find it ringing.
+const NOTIFY: &str = "
+create or replace trigger rls_doorbell_rings after insert on rls_doorbell
+    for each row execute function rls_doorbell_notify();
+create or replace trigger rls_doorbell_rings_sooner after update of next_due on rls_doorbell
+    for each row when (new.next_due < old.next_due) execute function rls_doorbell_notify();
+";
+
+const NO_NOTIFY: &str = "
+drop trigger if exists rls_doorbell_rings on rls_doorbell;
+drop trigger if exists rls_doorbell_rings_sooner on rls_doorbell;
+";
 
 impl Default for Schema {
     fn default() -> Schema {
@@ -33,7 +54,7 @@ impl Schema {
 
     /// Policies that read the setting `app.tenant_id`, for every role that the tables are granted to.
     pub fn new() -> Schema {
-        Schema { setting: "app.tenant_id".to_owned(), roles: Vec::new() }
+        Schema { setting: "app.tenant_id".to_owned(), roles: Vec::new(), hint: Hint::Nothing }
     }
 
     /// Name the setting that carries the tenant.
@@ -48,20 +69,32 @@ impl Schema {
         self
     }
 
+    /// Send a notification without content when a silent doorbell is to ring, for workers that [`listen`](crate::worker::Worker::listen).
+    ///
+    /// The server lets transactions that notify commit one after the other, in the whole cluster; those that find the doorbell ringing do not notify.
+    pub fn notify(mut self) -> Schema {
+        self.hint = Hint::Notify;
+        self
+    }
+
     /// What makes the tables; running it twice changes nothing more.
     pub fn up(&self) -> String {
         let tables = include_str!("schema.sql")
             .replace("'app.tenant_id'", &quote_literal(&self.setting))
             .replace("to public", &format!("to {}", self.grantees()));
-        tables + &self.grants()
+        let hint = match self.hint {
+            Hint::Nothing => NO_NOTIFY,
+            Hint::Notify => NOTIFY,
+        };
+        tables + hint + &self.grants()
     }
 
     /// What takes it back, with all jobs.
     pub fn down(&self) -> String {
         format!(
             "drop table if exists {};\n\
-             drop function if exists rls_jobs_enqueued, rls_jobs_sooner, rls_schedules_put, rls_doorbell_ring, \
-             rls_doorbell_quiet, rls_doorbell_key;\n",
+             drop function if exists rls_jobs_enqueued, rls_jobs_sooner, rls_schedules_put, rls_doorbell_notify, \
+             rls_doorbell_ring, rls_doorbell_quiet, rls_doorbell_key;\n",
             Schema::TABLES.join(", ")
         )
     }
@@ -103,5 +136,11 @@ mod tests {
         assert_eq!(sql.matches("to \"app\", \"Odd one\"").count(), 12);
         assert_eq!(sql.matches("current_setting('my.tenant')").count(), 14);
         assert!(!sql.contains("app.tenant_id"));
+    }
+
+    #[test]
+    fn a_schema_notifies_only_when_told_to() {
+        assert!(Schema::new().notify().up().contains("create or replace trigger rls_doorbell_rings "));
+        assert!(Schema::new().up().contains("drop trigger if exists rls_doorbell_rings "));
     }
 }

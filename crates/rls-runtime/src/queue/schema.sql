@@ -164,6 +164,16 @@ begin
 end
 $$;
 
+-- For workers that listen. It says neither who nor what, for every session of the database may listen.
+create or replace function rls_doorbell_notify() returns trigger
+    language plpgsql
+    as $$
+begin
+    perform pg_notify('rls_doorbell', '');
+    return null;
+end
+$$;
+
 create or replace function rls_jobs_enqueued() returns trigger
     language plpgsql
     as $$

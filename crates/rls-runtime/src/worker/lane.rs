@@ -74,6 +74,9 @@ const FORGETTABLE: ScopeOptions = ScopeOptions::new().asynchronous_commit().labe
 /// How long a worker with much to do waits until there is room for several jobs.
 const MOMENT: Duration = Duration::from_millis(5);
 
+/// When something is due that may not be claimed, nobody tells when it may: look again so soon at least.
+const SOON: Duration = Duration::from_millis(500);
+
 /// How long a mark is good for: so long an urgent job may wait behind a backlog, in the worst case.
 const MARK_AGE: Duration = Duration::from_secs(1);
 
@@ -118,13 +121,19 @@ pub(crate) struct Served {
 enum Round {
     /// Something was claimed, so there may be more; or there was no room for it.
     Claimed,
-    /// Nothing is due, or nothing that may be claimed.
+    /// Something is due and may not be claimed: somebody is at it, or the tenant has enough running.
+    Waiting,
+    /// Nothing is due.
     Idle,
 }
 
 impl Served {
-    pub(crate) async fn serve<S>(self, shared: Arc<Shared<S>>, mut stopping: watch::Receiver<bool>)
-    where
+    pub(crate) async fn serve<S>(
+        self,
+        shared: Arc<Shared<S>>,
+        mut stopping: watch::Receiver<bool>,
+        mut woken: watch::Receiver<()>,
+    ) where
         S: Clone + Send + Sync + 'static,
     {
         let slots = Arc::new(Semaphore::new(self.lane.slots));
@@ -132,15 +141,21 @@ impl Served {
         let mut progress = Progress::default();
         while !*stopping.borrow() {
             while jobs.try_join_next().is_some() {}
+            // Before it looks, so that nothing is missed between the look and the wait.
+            woken.mark_unchanged();
             let round =
                 self.round(&shared, &slots, &stopping, &mut progress, &mut jobs).await.unwrap_or_else(|error| {
                     tracing::warn!(%error, lane = ?self.lane.names, "no work can be claimed");
-                    Round::Idle
+                    Round::Waiting
                 });
             let wait = async {
                 match round {
                     Round::Claimed => self.wait_for_room(&slots).await,
-                    Round::Idle => tokio::time::sleep(shared.poll).await,
+                    Round::Waiting => tokio::time::sleep(shared.poll.min(SOON)).await,
+                    Round::Idle => tokio::select! {
+                        () = tokio::time::sleep(shared.poll) => {}
+                        _ = woken.changed() => {}
+                    },
                 }
             };
             tokio::select! {
@@ -180,7 +195,7 @@ impl Served {
         metrics::looked(self.lane.name(), due.len());
         // A few for each, and with many slots a few more than that, but still for sixteen tenants at least.
         let share = free.div_ceil(due.len().max(1)).max(self.lane.slots / 16);
-        let mut round = Round::Idle;
+        let mut round = if due.is_empty() { Round::Idle } else { Round::Waiting };
         for due in due {
             let wanted = share.min(slots.available_permits());
             if wanted == 0 || *stopping.borrow() {

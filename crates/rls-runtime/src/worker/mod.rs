@@ -34,6 +34,7 @@
 //!
 //! - **Fair.** The tenants of a lane with something due take turns, and share the free slots: one that floods the lane delays another by no more than one round.
 //! - **Many.** Any number of workers share a database, also through PgBouncer in transaction mode: nothing depends on a session.
+//! - **Prompt.** A worker without work looks for it twice a second; one that [listens](Worker::listen) is woken when there is some.
 //! - **Leases.** A job that runs is kept by heartbeats, which have a thread and a connection of their own, so that no busy handler starves them. When nobody answers for as long as a lease lasts the handler is dropped, because another worker may have the job by then.
 //! - **Panics** of a handler are failures of its job.
 //! - **Schedules** of all tenants are kept by every worker, whatever lanes it serves: [`Queue::put_schedule`] makes them.
@@ -46,6 +47,7 @@ mod execute;
 mod heartbeat;
 mod job;
 mod lane;
+mod listen;
 mod maintain;
 mod metrics;
 mod registry;
@@ -89,6 +91,7 @@ pub(crate) struct Shared<S> {
     pub(crate) registry: Registry<S>,
     pub(crate) name: String,
     pub(crate) poll: Duration,
+    pub(crate) listens: bool,
     pub(crate) lease: Duration,
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) backoff: Backoff,
@@ -108,6 +111,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
             registry: Registry::new(),
             name: format!("worker-{}", uuid::Uuid::new_v4().simple()),
             poll: Duration::from_millis(500),
+            listens: false,
             lease: Duration::from_secs(30),
             heartbeat: None,
             backoff: Backoff::default(),
@@ -152,6 +156,16 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
     /// Look for work so often when there is none, twice a second unless told.
     pub fn poll(mut self, every: Duration) -> Worker<S> {
         self.shared.poll = every;
+        self
+    }
+
+    /// Wake up when a doorbell rings, and do not wait for the next look; the schema must [`notify`](crate::queue::Schema::notify).
+    ///
+    /// It takes a connection of its own.
+    /// While that is lost, and always behind a transaction pooler, work is found by looking for it, as without this.
+    /// So are jobs whose time comes later, leases that run out and schedules: keep [`poll`](Worker::poll) at what these may wait.
+    pub fn listen(mut self) -> Worker<S> {
+        self.shared.listens = true;
         self
     }
 
@@ -212,12 +226,17 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         helpers.spawn(maintain::maintain(Arc::clone(&shared), stopping.clone()));
         helpers.spawn(schedule::keep(Arc::clone(&shared), stopping.clone()));
         helpers.spawn(settle::settle_all(Arc::clone(&shared), to_settle));
+        // It is kept here, so that there is always somebody who could wake the lanes.
+        let (wake, woken) = watch::channel(());
+        if shared.listens {
+            helpers.spawn(listen::listen(Arc::clone(&shared), wake.clone(), stopping.clone()));
+        }
         let mut serving = JoinSet::new();
         for lane in lanes {
             let served = lane::Served { lane, running: running.clone(), ended: ended.clone() };
-            serving.spawn(served.serve(Arc::clone(&shared), stopping.clone()));
+            serving.spawn(served.serve(Arc::clone(&shared), stopping.clone(), woken.clone()));
         }
-        drop(ended);
+        drop((ended, woken));
         shutdown.await;
         stop.send_replace(true);
         let all_have_ended = async { while serving.join_next().await.is_some() {} };

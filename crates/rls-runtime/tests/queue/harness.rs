@@ -68,6 +68,15 @@ impl Site {
         self.find(tenant, job).await.state
     }
 
+    /// When no job of the tenant runs: before the clock is moved, or its lease runs out.
+    pub async fn rests(&self, tenant: TenantId) {
+        let running = async || {
+            let lanes = with_tenant(&self.pool, tenant, async |mut tx| self.queue.lanes(&mut tx).await).await;
+            lanes.expect("reads").iter().any(|lane| lane.running > 0)
+        };
+        while running().await {}
+    }
+
     pub async fn due(&self) -> Vec<Due> {
         self.queue.due(&self.pool, &[LANE.to_owned()], None, 100).await.expect("reads")
     }

@@ -5,6 +5,7 @@ mod doorbell;
 mod enqueue;
 mod harness;
 mod lifecycle;
+mod listen;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod model;

@@ -48,6 +48,8 @@ async fn every_step_of_a_job_is_counted_by_lane_and_outcome_and_not_by_tenant() 
     let (worker, log) = worker(&site);
     let mut running = start(worker, log);
     running.wait_for("gone", 10).await;
+    site.rests(TENANT_A).await;
+    site.rests(TENANT_B).await;
     site.clock.advance(seconds(3600));
     // The scheduled one, and the one that was snoozed.
     running.wait_for("gone", 2).await;

@@ -236,6 +236,8 @@ async fn it_enqueues_and_runs_what_is_scheduled() {
     let (mut first, mut second) = (start(first, log), start(second, other_log));
     let mut ran = Vec::new();
     for hour in 1..=3 {
+        site.rests(TENANT_A).await;
+        site.rests(TENANT_B).await;
         site.clock.advance(seconds(3600));
         while ran.len() < hour * 2 {
             tokio::select! {
