@@ -366,13 +366,17 @@ create table ship_findings (
     unique (tenant_id, dedupe_key)
 );
 
+create index ship_findings_deadline on ship_findings (tenant_id, dispute_by) where state = 'OPEN';
+
 create table ship_finding_events (
     tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
     id uuid not null default gen_random_uuid(),
     finding_id uuid not null,
     from_state text,
     to_state text not null,
-    job_id uuid not null,
+    job_id uuid,
+    actor text not null default 'worker',
+    note text,
     at timestamptz not null default now(),
     primary key (tenant_id, id),
     foreign key (tenant_id, finding_id) references ship_findings (tenant_id, id)
@@ -431,6 +435,9 @@ create table notification_preferences (
     channel text not null check (channel in ('EMAIL', 'IN_APP')),
     address text,
     enabled boolean not null default true,
+    -- Who wants digests only is told of single events by no message of their own.
+    cadence text not null default 'IMMEDIATE' check (cadence in ('IMMEDIATE', 'DIGEST')),
+    min_severity text not null default 'LOW' check (min_severity in ('LOW', 'NORMAL', 'HIGH')),
     primary key (tenant_id, user_id, template, channel),
     check (channel <> 'EMAIL' or address is not null)
 );
@@ -444,12 +451,17 @@ create table notification_deliveries (
     address text,
     dedupe_key text not null,
     cooldown_key text,
+    -- What was held back in one hour is told of together.
+    group_key text,
     status text not null check (status in ('QUEUED', 'SENT', 'SUPPRESSED', 'DEFERRED', 'FAILED')),
     reason text,
     subject text not null,
     body_text text not null,
     body_html text not null,
     attempt integer not null default 0,
+    -- Somebody sends it; when nobody does any more, nobody knows whether it got through.
+    sending_since timestamptz,
+    unknown_ends integer not null default 0,
     job_id uuid not null,
     created_at timestamptz not null,
     primary key (tenant_id, id),
@@ -457,6 +469,8 @@ create table notification_deliveries (
 );
 create index notification_deliveries_cooldown on notification_deliveries (tenant_id, template, recipient, cooldown_key, created_at);
 create index notification_deliveries_job on notification_deliveries (tenant_id, job_id);
+create index notification_deliveries_group on notification_deliveries (tenant_id, group_key) where group_key is not null;
+create index notification_deliveries_key on notification_deliveries (tenant_id, template, dedupe_key);
 
 create table notification_rate_buckets (
     tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
@@ -473,6 +487,11 @@ create table notification_schedules (
     cadence text not null check (cadence in ('DAILY', 'WEEKLY')),
     next_run_at timestamptz not null,
     last_window_end timestamptz not null,
+    -- By the clock on the tenant's wall.
+    at_hour smallint not null default 8 check (at_hour between 0 and 23),
+    -- Monday is 1.
+    weekday smallint not null default 1 check (weekday between 1 and 7),
+    time_zone text not null default 'America/Toronto',
     primary key (tenant_id, template)
 );
 

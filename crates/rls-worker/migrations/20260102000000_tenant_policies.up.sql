@@ -985,6 +985,194 @@ begin
   end if;
 end
 $rls$;
+drop policy if exists tenant_isolation_select on "ship_finding_credits";
+create policy tenant_isolation_select on "ship_finding_credits"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "ship_finding_credits";
+create policy tenant_isolation_insert on "ship_finding_credits"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "ship_finding_credits";
+create policy tenant_isolation_update on "ship_finding_credits"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "ship_finding_credits";
+create policy tenant_isolation_delete on "ship_finding_credits"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "ship_finding_credits" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"ship_finding_credits"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"ship_finding_credits"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;
+drop policy if exists tenant_isolation_select on "ship_claims";
+create policy tenant_isolation_select on "ship_claims"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "ship_claims";
+create policy tenant_isolation_insert on "ship_claims"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "ship_claims";
+create policy tenant_isolation_update on "ship_claims"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "ship_claims";
+create policy tenant_isolation_delete on "ship_claims"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "ship_claims" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"ship_claims"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"ship_claims"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;
+drop policy if exists tenant_isolation_select on "ship_claim_findings";
+create policy tenant_isolation_select on "ship_claim_findings"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "ship_claim_findings";
+create policy tenant_isolation_insert on "ship_claim_findings"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "ship_claim_findings";
+create policy tenant_isolation_update on "ship_claim_findings"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "ship_claim_findings";
+create policy tenant_isolation_delete on "ship_claim_findings"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "ship_claim_findings" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"ship_claim_findings"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"ship_claim_findings"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;
+drop policy if exists tenant_isolation_select on "ship_claim_events";
+create policy tenant_isolation_select on "ship_claim_events"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "ship_claim_events";
+create policy tenant_isolation_insert on "ship_claim_events"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "ship_claim_events";
+create policy tenant_isolation_update on "ship_claim_events"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "ship_claim_events";
+create policy tenant_isolation_delete on "ship_claim_events"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "ship_claim_events" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"ship_claim_events"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"ship_claim_events"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;
 drop policy if exists tenant_isolation_select on "trade_detection_config";
 create policy tenant_isolation_select on "trade_detection_config"
   for select to public

@@ -17,6 +17,8 @@ pub mod trade;
 
 pub mod notifications;
 
+pub mod claims;
+
 pub mod schema;
 
 pub mod workers;

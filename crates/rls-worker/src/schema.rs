@@ -42,6 +42,10 @@ pub const TENANT_TABLES: &[&str] = &[
     "tenant_carrier_overrides",
     "ship_findings",
     "ship_finding_events",
+    "ship_finding_credits",
+    "ship_claims",
+    "ship_claim_findings",
+    "ship_claim_events",
     "trade_detection_config",
     "trade_caught_orders",
     "uploads",
@@ -231,9 +235,15 @@ mod tests {
 
     #[test]
     fn every_table_of_the_schema_is_known() {
-        let schema = include_str!("../migrations/20260101000000_schema.up.sql");
-        let created: Vec<&str> =
-            schema.lines().filter_map(|line| line.strip_prefix("create table ")?.strip_suffix(" (")).collect();
+        let schema = [
+            include_str!("../migrations/20260101000000_schema.up.sql"),
+            include_str!("../migrations/20260101000001_claims.up.sql"),
+        ];
+        let created: Vec<&str> = schema
+            .iter()
+            .flat_map(|file| file.lines())
+            .filter_map(|line| line.strip_prefix("create table ")?.strip_suffix(" ("))
+            .collect();
         let known: Vec<&str> = SHARED_TABLES.iter().chain(TENANT_TABLES).copied().collect();
         let missing: Vec<_> = created.iter().filter(|table| !known.contains(table)).collect();
         assert!(missing.is_empty() && created.len() == known.len(), "{missing:?}");

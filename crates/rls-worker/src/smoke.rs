@@ -59,7 +59,7 @@ impl Step {
         match (&status.last_error, figure("rowsTotal"), figure("deliveries")) {
             (Some(error), ..) if !self.is_completed() => error.clone(),
             (_, Some(rows), _) => format!("{rows} rows"),
-            (.., Some(deliveries)) => format!("{deliveries} deliveries"),
+            (.., Some(deliveries)) => format!("{deliveries} deliveries, {} sent", figure("sent").unwrap_or(0)),
             _ => String::new(),
         }
     }

@@ -3,6 +3,8 @@
 use std::process::{Command, Output, Stdio};
 
 use rls_runtime::testing::{TENANT_A, TestDb};
+use rls_worker::notifications::templates::Template;
+use rls_worker::notifications::unsubscribe::{Key, Subscription};
 use rls_worker::schema::REENABLE_FORCE;
 
 fn program(arguments: &[&str]) -> Command {
@@ -21,7 +23,9 @@ fn smoke_processes_every_lane_on_its_own_database() {
     let (code, shown) = run(&["smoke"]);
     assert_eq!(code, Some(0), "{shown}");
     for lane in rls_worker::workers::jobs::LANES {
-        assert!(shown.lines().any(|line| line.starts_with(lane) && line.contains("completed")), "{shown}");
+        let line = shown.lines().find(|line| line.starts_with(lane) && line.contains("completed"));
+        let line = line.unwrap_or_else(|| panic!("{lane} is not there: {shown}"));
+        assert!(!lane.starts_with("notification_") || line.ends_with("1 deliveries, 1 sent"), "{line}");
     }
 }
 
@@ -99,6 +103,26 @@ async fn a_file_goes_from_the_prompt_through_the_worker() {
     assert!(done, "{}", run(&status).1);
 }
 
+#[tokio::test]
+async fn whoever_subscribes_can_end_it_with_the_token_of_a_link() {
+    let db = TestDb::new().await;
+    let (owner, runtime, role) = (db.url(&db.owner()), db.url(&db.runtime()), db.runtime());
+    assert_eq!(run(&["migrate", "--owner-url", &owner, "--role", &role]).0, Some(0));
+    let (tenant, secret) = (TENANT_A.to_string(), "a key for tests only");
+    let subscribe = ["subscribe", "ann", "trade-caught", "--mail", "ann@example.com", "--tenant", &tenant];
+    let (code, shown) = run(&[&subscribe[..], &["--database-url", &runtime]].concat());
+    assert!(code == Some(0) && shown.contains("`ann` hears of trade-caught"), "{shown}");
+    let ann = Subscription { tenant: TENANT_A, template: Template::TradeCaught, recipient: "ann".to_owned() };
+    let token = ann.token(&Key::new(secret).unwrap());
+    let unsubscribe =
+        |token: &str| run(&["unsubscribe", token, "--unsubscribe-key", secret, "--database-url", &runtime]);
+    let (code, shown) = unsubscribe(&token);
+    assert!(code == Some(0) && shown.contains("no mail of trade-caught any more"), "{shown}");
+    assert!(unsubscribe(&token).1.contains("anyway"));
+    let (code, shown) = unsubscribe(&token.replacen('.', "A.", 1));
+    assert!(code == Some(2), "a changed token is refused: {shown}");
+}
+
 #[test]
 fn bad_usage_says_what_is_wrong() {
     let unreachable = "postgres://nobody@localhost:1/none";
@@ -107,6 +131,8 @@ fn bad_usage_says_what_is_wrong() {
         (vec!["status", "--tenant", "me", "--database-url", unreachable], "not a tenant id"),
         (vec!["revert", "--owner-url", unreachable, "--to", "0"], "cannot connect as the owner"),
         (vec!["verify", "--database-url", unreachable], "--owner-url"),
+        (vec!["run", "--database-url", unreachable, "--smtp-url", "smtp://localhost"], "--mail-from"),
+        (vec!["subscribe", "ann", "trade-news", "--tenant", "x", "--database-url", unreachable], "trade-caught"),
     ] {
         let (code, shown) = run(&arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {shown}");

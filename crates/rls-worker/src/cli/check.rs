@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use rls_runtime::testing::TestDb;
-use rls_runtime::{RlsPool, TenantId};
+use rls_runtime::{RlsPool, TenantId, with_tenant};
+use rls_worker::notifications::preferences::{self, Channel, Wants};
+use rls_worker::notifications::templates::Template;
 use rls_worker::samples::throwaway;
 use rls_worker::{parity, smoke, verify};
 use sqlx::{Connection as _, PgConnection};
@@ -21,8 +23,13 @@ pub(super) async fn smoke(url: Option<&str>) -> anyhow::Result<Passed> {
             (RlsPool::connect_with(db.runtime_options()).await?, Some(db))
         }
     };
-    let mail = Mail::new()?;
-    let steps = smoke::process(&pool, fresh_tenant(), smoke::inputs(), &mail.0).await?;
+    let (mail, tenant) = (Mail::new()?, fresh_tenant());
+    let reader = Channel::Email("smoke@example.com");
+    with_tenant(&pool, tenant, async |mut tx| {
+        preferences::subscribe(&mut tx, "smoke", reader, &Template::ALL, Wants::Everything).await
+    })
+    .await?;
+    let steps = smoke::process(&pool, tenant, smoke::inputs(), &mail.0).await?;
     println!("{:<20} {:<10} {:>8}  detail", "lane", "state", "ms");
     for step in &steps {
         println!("{:<20} {:<10} {:>8}  {}", step.lane, step.state(), step.elapsed.as_millis(), step.detail());

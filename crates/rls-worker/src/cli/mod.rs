@@ -1,7 +1,9 @@
 //! Arguments in, an exit status out.
 
 mod check;
+mod desk;
 mod feed;
+mod mail;
 mod serve;
 
 use std::path::PathBuf;
@@ -54,9 +56,37 @@ enum Command {
         /// Jobs at once in each lane
         #[arg(long, default_value_t = 2)]
         slots: usize,
-        /// The folder that mail is written to
-        #[arg(long, default_value = "mail", value_name = "DIR")]
-        mail: PathBuf,
+        #[command(flatten)]
+        mail: mail::Options,
+    },
+    /// Say who wants to hear of what
+    Subscribe {
+        #[command(flatten)]
+        reader: mail::Reader,
+        #[command(flatten)]
+        runtime: Runtime,
+        /// Whose user it is
+        #[arg(long)]
+        tenant: TenantId,
+    },
+    /// Let a tenant have a digest every day or week
+    Schedule {
+        #[command(flatten)]
+        digest: mail::Digest,
+        #[command(flatten)]
+        runtime: Runtime,
+        /// Whose digest
+        #[arg(long)]
+        tenant: TenantId,
+    },
+    /// End the mail that a token of an unsubscribe link is about
+    Unsubscribe {
+        /// The token
+        token: String,
+        #[command(flatten)]
+        key: mail::UnsubscribeKey,
+        #[command(flatten)]
+        runtime: Runtime,
     },
     /// Hand in a file, or a payload as a JSON file
     Enqueue {
@@ -78,6 +108,10 @@ enum Command {
         #[arg(long)]
         tenant: TenantId,
     },
+    /// List findings, or do something about them
+    Finding(desk::FindingCommand),
+    /// List claims, start one, or note what became of it
+    Claim(desk::ClaimCommand),
     /// Enqueue and process one job of each lane
     Smoke {
         /// The database, as the worker's role; a throwaway PostgreSQL if none is given
@@ -156,11 +190,18 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
     match command {
         Command::Migrate { owner, role, to, fx } => serve::migrate(&owner.owner_url, &role, to, &fx).await,
         Command::Revert { owner, to } => serve::revert(&owner.owner_url, to).await,
-        Command::Run { runtime, slots, mail } => serve::run(runtime.pool().await?, slots, mail).await,
+        Command::Run { runtime, slots, mail } => serve::run(runtime.pool().await?, slots, mail.transport()?).await,
+        Command::Subscribe { reader, runtime, tenant } => {
+            mail::subscribe(&runtime.pool().await?, tenant, &reader).await
+        }
+        Command::Schedule { digest, runtime, tenant } => mail::schedule(&runtime.pool().await?, tenant, &digest).await,
+        Command::Unsubscribe { token, key, runtime } => mail::unsubscribe(&token, &key, &runtime).await,
         Command::Enqueue { lane, file, runtime, tenant } => {
             feed::enqueue(&runtime.pool().await?, tenant, &lane, &file).await
         }
         Command::Status { runtime, tenant } => feed::status(&runtime.pool().await?, tenant).await,
+        Command::Finding(command) => desk::finding(&command).await,
+        Command::Claim(command) => desk::claim(&command).await,
         Command::Smoke { database_url } => check::smoke(database_url.as_deref()).await,
         Command::Parity { out } => check::parity(&out).await,
         Command::Verify { database_url, owner_url, output } => {

@@ -1,6 +1,5 @@
 //! What sets the worker up, and the worker itself.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -56,9 +55,9 @@ async fn owner(url: &str) -> anyhow::Result<PgConnection> {
     PgConnection::connect(url).await.context("cannot connect as the owner")
 }
 
-pub(super) async fn run(pool: RlsPool, slots: usize, mail: PathBuf) -> anyhow::Result<Passed> {
+pub(super) async fn run(pool: RlsPool, slots: usize, transport: Transport) -> anyhow::Result<Passed> {
     let schedule = tokio::spawn(schedule(pool.clone()));
-    worker(pool, State::new(Transport::Files(mail)), slots).run(stopped()).await;
+    worker(pool, State::new(transport), slots).run(stopped()).await;
     schedule.abort();
     Ok(Passed::Yes)
 }

@@ -5,12 +5,12 @@
 
 use chrono::{DateTime, Duration, DurationRound as _, Utc};
 use rls_runtime::TenantTx;
+use rls_runtime::queue::{NewJob, OnConflict, Queue};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use uuid::Uuid;
+use serde_json::{Map, Value, json};
 
+use super::outbox::{self, Batch};
 use super::templates::{self, Rendered, Template};
-use super::transport::{Sending, Transport};
 use crate::fingerprint;
 use crate::table::FileError;
 use crate::workers::outcome::{Job, LaneError};
@@ -74,90 +74,120 @@ pub fn template_of(kind: &str) -> Option<Template> {
 /// Events that only digests tell of.
 const DIGEST_ONLY: &[&str] = &["trade.verdict.changed", "job.failed"];
 
-/// What is to be sent.
-#[derive(Debug, Default)]
-pub struct Plan {
-    queued: Vec<Delivery>,
-    suppressed: u64,
-    /// Channels that need no sending.
-    shown: u64,
-}
-
-/// One message to one recipient.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Delivery {
-    /// Its id.
-    pub id: Uuid,
-    /// The template, for the unsubscribe link.
-    pub template: String,
-    /// Where it goes.
-    pub address: String,
-    /// Its subject.
-    pub subject: String,
-    /// Its text.
-    pub body_text: String,
-    /// The same as HTML.
-    pub body_html: String,
-}
-
-/// What became of the messages.
-#[derive(Debug, Default)]
-pub struct Sent {
-    results: Vec<(Uuid, Sending)>,
-    /// Those that may get through later.
-    pub deferred: u64,
-    suppressed: u64,
-    shown: u64,
-}
-
-/// The result of the job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// All of them.
-    pub deliveries: u64,
-    /// Those that got through.
-    pub sent: u64,
-    /// Those that were held back.
-    pub suppressed: u64,
-    /// Those that may get through later.
-    pub deferred: u64,
-    /// Those that never will.
-    pub failed: u64,
-}
+/// What tells of the alerts that an hour had too many of. No lane raises it.
+const GROUPED: &str = "ship.exception.grouped";
 
 /// Plans what an event is told by.
 ///
 /// # Errors
 /// When the event is refused, or the database says no.
-pub async fn plan_event(tx: &mut TenantTx, job: &Job, event: &NotificationEvent) -> Result<Plan, LaneError> {
+pub async fn plan_event(
+    tx: &mut TenantTx,
+    queue: &Queue,
+    job: &Job,
+    event: &NotificationEvent,
+) -> Result<Batch, LaneError> {
+    if event.kind == GROUPED {
+        return plan_group(tx, queue, job, event).await;
+    }
     let Some(template) = template_of(&event.kind) else {
         return match DIGEST_ONLY.contains(&event.kind.as_str()) {
-            true => Ok(Plan::default()),
+            true => Ok(Batch::default()),
             false => Err(FileError::new("EVENT_TYPE_UNKNOWN", format!("no event `{}`", event.kind)).into()),
         };
     };
     let variables = templates::of_event(tx, template, &event.payload).await?;
-    let limit = Limit::of(template, &event.payload);
-    plan(tx, job, template, &variables, &event.dedupe_key(), &limit).await
+    let told = Told {
+        template,
+        dedupe_key: &event.dedupe_key(),
+        severity: Severity::of(template, &event.payload),
+        limit: Limit::of(template, &event.payload),
+        group: None,
+    };
+    plan(tx, queue, job, &told, &variables).await
+}
+
+/// Plans what tells of the alerts that were held back in an hour: those who would have got them get one message.
+async fn plan_group(
+    tx: &mut TenantTx,
+    queue: &Queue,
+    job: &Job,
+    event: &NotificationEvent,
+) -> Result<Batch, LaneError> {
+    let group = templates::subject(&event.payload, "group")?;
+    let variables = templates::of_group(tx, templates::subject(&event.payload, "kind")?, group).await?;
+    let told = Told {
+        template: Template::ShipException,
+        dedupe_key: group,
+        severity: Severity::High,
+        limit: Limit::default(),
+        group: Some(group),
+    };
+    plan(tx, queue, job, &told, &variables).await
 }
 
 /// Plans what a window is told by. An empty window is not told at all.
 ///
 /// # Errors
 /// When the window is refused, or the database says no.
-pub async fn plan_digest(tx: &mut TenantTx, job: &Job, digest: &NotificationDigest) -> Result<Plan, LaneError> {
+pub async fn plan_digest(
+    tx: &mut TenantTx,
+    queue: &Queue,
+    job: &Job,
+    digest: &NotificationDigest,
+) -> Result<Batch, LaneError> {
     if digest.to <= digest.from || digest.to > job.now {
         return Err(FileError::new("WINDOW_INVALID", "the window ends before it starts, or in the future").into());
     }
     let template = Template::of_digest(&digest.template);
     let template =
         template.ok_or_else(|| FileError::new("TEMPLATE_UNKNOWN", format!("no digest `{}`", digest.template)))?;
-    match templates::of_window(tx, template, digest.from, digest.to).await? {
-        Some(variables) => {
-            let key = format!("{}:{}", digest.template, digest.from.format("%Y-%m-%dT%H:%MZ"));
-            plan(tx, job, template, &variables, &key, &Limit::default()).await
+    let Some(variables) = templates::of_window(tx, template, digest.from, digest.to).await? else {
+        return Ok(Batch::default());
+    };
+    let dedupe_key = &format!("{}:{}", digest.template, digest.from.format("%Y-%m-%dT%H:%MZ"));
+    let told = Told { template, dedupe_key, severity: Severity::Digest, limit: Limit::default(), group: None };
+    plan(tx, queue, job, &told, &variables).await
+}
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    /// It is worth a look some day.
+    Low,
+    /// It is worth a look.
+    Normal,
+    /// Money is lost unless somebody acts.
+    High,
+    /// It is no event: whoever wants the digest gets it.
+    Digest,
+}
+
+/// Exceptions that cost money when nobody acts.
+const URGENT: &[&str] = &["DISPUTE_DEADLINE", "HIGH_VALUE_FINDING", "SHIPPED_WHILE_CAUGHT", "CLAIM_FAILED"];
+
+impl Severity {
+    fn of(template: Template, payload: &Map<String, Value>) -> Severity {
+        let is = |name: &str, words: &[&str]| {
+            payload.get(name).and_then(Value::as_str).is_some_and(|found| words.contains(&found))
+        };
+        match template {
+            Template::TradeSpike => Severity::High,
+            Template::TradeCaught if is("kind", &["CONFIRMED"]) => Severity::High,
+            Template::ShipException if is("kind", URGENT) => Severity::High,
+            Template::TradeCaught | Template::ShipException => Severity::Normal,
+            Template::ShipRecon => Severity::Low,
+            Template::TradeDigest | Template::ShipStale => Severity::Digest,
         }
-        None => Ok(Plan::default()),
+    }
+
+    /// What a reader must have asked for at most to hear of it.
+    const fn admits(self) -> &'static [&'static str] {
+        match self {
+            Severity::Low => &["LOW"],
+            Severity::Normal => &["LOW", "NORMAL"],
+            Severity::High | Severity::Digest => &["LOW", "NORMAL", "HIGH"],
+        }
     }
 }
 
@@ -168,20 +198,35 @@ struct Limit {
     per_hour: Option<(i32, String)>,
     /// Once a day of this.
     cooldown_key: Option<String>,
+    /// What is too much in an hour is told of together at its end, under this kind.
+    grouped_as: Option<String>,
 }
 
 impl Limit {
     fn of(template: Template, payload: &Map<String, Value>) -> Limit {
         let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         match template {
-            Template::TradeCaught => Limit { per_hour: Some((10, "trade-caught".to_owned())), cooldown_key: None },
-            Template::ShipException => {
-                Limit { per_hour: Some((5, format!("ship-exception:{}", text("kind")))), cooldown_key: None }
-            }
-            Template::TradeSpike => Limit { per_hour: None, cooldown_key: Some(text("scope")) },
+            Template::TradeCaught => Limit { per_hour: Some((10, "trade-caught".to_owned())), ..Limit::default() },
+            Template::ShipException => Limit {
+                per_hour: Some((5, format!("ship-exception:{}", text("kind")))),
+                grouped_as: Some(text("kind")),
+                ..Limit::default()
+            },
+            Template::TradeSpike => Limit { cooldown_key: Some(text("scope")), ..Limit::default() },
             Template::TradeDigest | Template::ShipRecon | Template::ShipStale => Limit::default(),
         }
     }
+}
+
+/// What is told, before it is known whom.
+#[derive(Debug)]
+struct Told<'a> {
+    template: Template,
+    dedupe_key: &'a str,
+    severity: Severity,
+    limit: Limit,
+    /// Only those are told from whom something of this group was held back.
+    group: Option<&'a str>,
 }
 
 /// Who wants to hear of a template.
@@ -190,108 +235,158 @@ struct Recipient {
     user_id: String,
     channel: String,
     address: Option<String>,
+    cadence: String,
 }
 
 async fn plan(
     tx: &mut TenantTx,
+    queue: &Queue,
     job: &Job,
-    template: Template,
+    told: &Told<'_>,
     variables: &Value,
-    dedupe_key: &str,
-    limit: &Limit,
-) -> Result<Plan, LaneError> {
-    let rendered = templates::render(template, variables)?;
+) -> Result<Batch, LaneError> {
+    let rendered = templates::render(told.template, variables)?;
     let recipients: Vec<Recipient> = sqlx::query_as(
-        "select user_id, channel, address from notification_preferences
-         where template = $1 and enabled order by user_id, channel",
+        "select user_id, channel, address, cadence from notification_preferences p
+         where template = $1 and enabled and min_severity = any ($2) and ($3::text is null or exists (
+             select from notification_deliveries d where d.tenant_id = p.tenant_id and d.group_key = $3
+                 and d.recipient = p.user_id and d.channel = p.channel))
+         order by user_id, channel",
     )
-    .bind(template.name())
+    .bind(told.template.name())
+    .bind(told.severity.admits())
+    .bind(told.group)
     .fetch_all(&mut **tx)
     .await?;
-    let mut plan = Plan::default();
     for recipient in &recipients {
-        let message = Message { template, dedupe_key, limit, rendered: &rendered, recipient };
-        let status = message.write(tx, job).await?;
-        plan.suppressed += u64::from(status == Some("SUPPRESSED"));
-        plan.shown += u64::from(status == Some("SENT"));
+        let message = Message { told, rendered: &rendered, recipient };
+        if message.write(tx, job).await? == Some(Held::TooMuch) {
+            tell_at_the_hours_end(tx, queue, job, told).await?;
+        }
     }
-    plan.queued = sqlx::query_as(
-        "select id, template, address, subject, body_text, body_html from notification_deliveries
-         where template = $1 and dedupe_key = $2 and channel = 'EMAIL' and status in ('QUEUED', 'DEFERRED') order by id",
-    )
-    .bind(template.name())
-    .bind(dedupe_key)
-    .fetch_all(&mut **tx)
-    .await?;
-    Ok(plan)
+    Ok(outbox::claim(tx, told.template, told.dedupe_key, job.now).await?)
+}
+
+/// Enqueues the one message about all that is too much in this hour.
+async fn tell_at_the_hours_end(tx: &mut TenantTx, queue: &Queue, job: &Job, told: &Told<'_>) -> sqlx::Result<()> {
+    let Some((kind, group)) = told.group_key(job.now) else { return Ok(()) };
+    let event = NotificationEvent::new(&group, GROUPED, json!({"kind": kind, "group": group}));
+    let wait = (hour(job.now) + Duration::hours(1) - job.now).to_std().unwrap_or_default();
+    let job = NewJob::of(&event)?.unique_key_or(format!("notification_event:{group}"), OnConflict::Keep).run_in(wait);
+    queue.enqueue(tx, &job).await?;
+    Ok(())
+}
+
+impl Told<'_> {
+    /// The kind and the hour that are told of together.
+    fn group_key(&self, now: DateTime<Utc>) -> Option<(&str, String)> {
+        let kind = self.limit.grouped_as.as_deref()?;
+        Some((kind, format!("{}:{kind}:{}", self.template.name(), hour(now).format("%Y-%m-%dT%HZ"))))
+    }
+}
+
+fn hour(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.duration_trunc(Duration::hours(1)).unwrap_or(time)
+}
+
+/// Why a message is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// The recipient wants digests only.
+    DigestOnly,
+    /// The recipient heard of the same thing within a day.
+    Cooling,
+    /// The hour has had too many of its kind.
+    TooMuch,
+}
+
+impl Held {
+    const fn reason(self) -> &'static str {
+        match self {
+            Held::DigestOnly => "CADENCE",
+            Held::Cooling => "COOLDOWN",
+            Held::TooMuch => "RATE_LIMIT",
+        }
+    }
 }
 
 /// One message before it is a delivery.
 struct Message<'a> {
-    template: Template,
-    dedupe_key: &'a str,
-    limit: &'a Limit,
+    told: &'a Told<'a>,
     rendered: &'a Rendered,
     recipient: &'a Recipient,
 }
 
 impl Message<'_> {
-    /// Writes it down and says as what; nothing when it was written down before.
-    async fn write(&self, tx: &mut TenantTx, job: &Job) -> sqlx::Result<Option<&'static str>> {
-        let known: bool = sqlx::query_scalar(
-            "select exists (select from notification_deliveries where template = $1 and channel = $2 and recipient = $3
-                 and dedupe_key = $4)",
-        )
-        .bind(self.template.name())
-        .bind(&self.recipient.channel)
-        .bind(&self.recipient.user_id)
-        .bind(self.dedupe_key)
-        .fetch_one(&mut **tx)
-        .await?;
-        if known {
+    /// Writes it down, unless it was written down before, and says why it is held back, if it is.
+    async fn write(&self, tx: &mut TenantTx, job: &Job) -> sqlx::Result<Option<Held>> {
+        if self.is_known(tx).await? {
             return Ok(None);
         }
-        let (status, reason) = if self.is_cooling(tx, job.now).await? {
-            ("SUPPRESSED", Some("COOLDOWN"))
-        } else if self.is_too_much(tx, job.now).await? {
-            ("SUPPRESSED", Some("RATE_LIMIT"))
-        } else if self.recipient.channel == "EMAIL" {
-            ("QUEUED", None)
-        } else {
-            ("SENT", None)
+        let held = self.held_back(tx, job.now).await?;
+        let status = match (held, self.recipient.channel.as_str()) {
+            (Some(_), _) => "SUPPRESSED",
+            (None, "EMAIL") => "QUEUED",
+            (None, _) => "SENT",
         };
-        let written = sqlx::query(
+        let group = held.filter(|held| *held == Held::TooMuch).and_then(|_| self.told.group_key(job.now));
+        sqlx::query(
             "insert into notification_deliveries (template, channel, recipient, address, dedupe_key, cooldown_key, status,
-                 reason, subject, body_text, body_html, job_id, created_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                 reason, subject, body_text, body_html, job_id, created_at, group_key)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
              on conflict (tenant_id, template, channel, recipient, dedupe_key) do nothing",
         )
-        .bind(self.template.name())
+        .bind(self.told.template.name())
         .bind(&self.recipient.channel)
         .bind(&self.recipient.user_id)
         .bind(&self.recipient.address)
-        .bind(self.dedupe_key)
-        .bind(&self.limit.cooldown_key)
+        .bind(self.told.dedupe_key)
+        .bind(&self.told.limit.cooldown_key)
         .bind(status)
-        .bind(reason)
+        .bind(held.map(Held::reason))
         .bind(&self.rendered.subject)
         .bind(&self.rendered.text)
         .bind(&self.rendered.html)
         .bind(job.id)
         .bind(job.now)
+        .bind(group.map(|(_, group)| group))
         .execute(&mut **tx)
         .await?;
-        Ok((written.rows_affected() == 1).then_some(status))
+        Ok(held)
+    }
+
+    async fn is_known(&self, tx: &mut TenantTx) -> sqlx::Result<bool> {
+        sqlx::query_scalar(
+            "select exists (select from notification_deliveries where template = $1 and channel = $2 and recipient = $3
+                 and dedupe_key = $4)",
+        )
+        .bind(self.told.template.name())
+        .bind(&self.recipient.channel)
+        .bind(&self.recipient.user_id)
+        .bind(self.told.dedupe_key)
+        .fetch_one(&mut **tx)
+        .await
+    }
+
+    async fn held_back(&self, tx: &mut TenantTx, now: DateTime<Utc>) -> sqlx::Result<Option<Held>> {
+        let is_event = self.told.severity != Severity::Digest && self.told.group.is_none();
+        if is_event && self.recipient.cadence == "DIGEST" {
+            return Ok(Some(Held::DigestOnly));
+        }
+        if self.is_cooling(tx, now).await? {
+            return Ok(Some(Held::Cooling));
+        }
+        Ok(self.is_too_much(tx, now).await?.then_some(Held::TooMuch))
     }
 
     /// Whether the recipient heard of the same thing within a day.
     async fn is_cooling(&self, tx: &mut TenantTx, now: DateTime<Utc>) -> sqlx::Result<bool> {
-        let Some(key) = &self.limit.cooldown_key else { return Ok(false) };
+        let Some(key) = &self.told.limit.cooldown_key else { return Ok(false) };
         sqlx::query_scalar(
             "select exists (select from notification_deliveries where template = $1 and channel = $2 and recipient = $3
                  and cooldown_key = $4 and status in ('QUEUED', 'DEFERRED', 'SENT') and created_at > $5)",
         )
-        .bind(self.template.name())
+        .bind(self.told.template.name())
         .bind(&self.recipient.channel)
         .bind(&self.recipient.user_id)
         .bind(key)
@@ -302,8 +397,7 @@ impl Message<'_> {
 
     /// Takes one of the hour's places, if there is one left.
     async fn is_too_much(&self, tx: &mut TenantTx, now: DateTime<Utc>) -> sqlx::Result<bool> {
-        let Some((most, bucket)) = &self.limit.per_hour else { return Ok(false) };
-        let hour = now.duration_trunc(Duration::hours(1)).unwrap_or(now);
+        let Some((most, bucket)) = &self.told.limit.per_hour else { return Ok(false) };
         let taken: Option<i32> = sqlx::query_scalar(
             "insert into notification_rate_buckets as b (bucket, recipient, bucket_start, count) values ($1, $2, $3, 1)
              on conflict (tenant_id, bucket, recipient, bucket_start) do update set count = b.count + 1
@@ -312,60 +406,10 @@ impl Message<'_> {
         )
         .bind(format!("{bucket}:{}", self.recipient.channel))
         .bind(&self.recipient.user_id)
-        .bind(hour)
+        .bind(hour(now))
         .bind(most)
         .fetch_optional(&mut **tx)
         .await?;
         Ok(taken.is_none())
-    }
-}
-
-/// Sends what is planned; no scope is open meanwhile.
-pub async fn send(transport: &Transport, plan: Plan) -> Sent {
-    let mut sent = Sent { suppressed: plan.suppressed, shown: plan.shown, ..Sent::default() };
-    for delivery in plan.queued {
-        let result = transport.send(&delivery).await;
-        sent.deferred += u64::from(matches!(result, Sending::Deferred(_)));
-        sent.results.push((delivery.id, result));
-    }
-    sent
-}
-
-/// Writes down what became of the messages.
-///
-/// # Errors
-/// When the database says no.
-pub async fn record(tx: &mut TenantTx, sent: &Sent) -> sqlx::Result<()> {
-    for (id, result) in &sent.results {
-        let (status, reason) = match result {
-            Sending::Sent => ("SENT", None),
-            Sending::Deferred(reason) => ("DEFERRED", Some(reason)),
-            Sending::Failed(reason) => ("FAILED", Some(reason)),
-        };
-        sqlx::query(
-            "update notification_deliveries set status = $2, reason = $3, attempt = attempt + 1
-             where id = $1 and status in ('QUEUED', 'DEFERRED')",
-        )
-        .bind(id)
-        .bind(status)
-        .bind(reason)
-        .execute(&mut **tx)
-        .await?;
-    }
-    Ok(())
-}
-
-impl Sent {
-    /// The result of the job.
-    #[must_use]
-    pub fn summary(&self) -> Summary {
-        let count = |of: fn(&Sending) -> bool| self.results.iter().filter(|(_, result)| of(result)).count() as u64;
-        Summary {
-            deliveries: self.results.len() as u64 + self.suppressed + self.shown,
-            sent: count(|result| matches!(result, Sending::Sent)) + self.shown,
-            suppressed: self.suppressed,
-            deferred: self.deferred,
-            failed: count(|result| matches!(result, Sending::Failed(_))),
-        }
     }
 }

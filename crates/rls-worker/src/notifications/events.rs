@@ -1,10 +1,13 @@
 //! What happened in, one row per event out, however often it is raised.
 
 use rls_runtime::TenantTx;
+use rls_runtime::queue::{NewJob, Queue};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::types::Json;
+use uuid::Uuid;
 
+use super::engine::{self, NotificationEvent};
 use crate::workers::outcome::Job;
 
 /// Something that happened.
@@ -19,22 +22,57 @@ pub struct Event {
     pub payload: Value,
 }
 
-/// Writes down what is new, and says how much that was.
+/// Writes down what is new, and says how much that was; whoever ends the job enqueues what tells of it.
 ///
 /// # Errors
 /// When the database says no.
 pub async fn raise(tx: &mut TenantTx, job: &Job, events: &[Event]) -> sqlx::Result<u64> {
+    Ok(insert(tx, job.id, events).await?.len() as u64)
+}
+
+/// Writes down what is new outside of any job, enqueues what tells of it, and says how much that was.
+///
+/// # Errors
+/// When the database says no.
+pub async fn tell(tx: &mut TenantTx, queue: &Queue, events: &[Event]) -> sqlx::Result<usize> {
+    let new = insert(tx, Uuid::nil(), events).await?;
+    let told = events.iter().filter(|event| new.contains(&event.key));
+    let told = told.map(|event| (event.key.clone(), event.kind.to_owned(), event.payload.clone()));
+    enqueue(tx, queue, told).await?;
+    Ok(new.len())
+}
+
+/// Enqueues what tells of events; those that only digests tell of are left out.
+///
+/// # Errors
+/// When the database says no.
+pub async fn enqueue(
+    tx: &mut TenantTx,
+    queue: &Queue,
+    events: impl Iterator<Item = (String, String, Value)>,
+) -> sqlx::Result<()> {
+    let told = events.filter(|(_, kind, _)| engine::template_of(kind).is_some());
+    let jobs: Result<Vec<NewJob>, sqlx::Error> = told
+        .map(|(key, kind, payload)| {
+            let unique = format!("notification_event:{key}");
+            Ok(NewJob::of(&NotificationEvent::new(&key, &kind, payload))?.unique_key(unique))
+        })
+        .collect();
+    queue.enqueue_many(tx, &jobs?).await?;
+    Ok(())
+}
+
+async fn insert(tx: &mut TenantTx, job: Uuid, events: &[Event]) -> sqlx::Result<Vec<String>> {
     if events.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
-    let done = sqlx::query(
+    sqlx::query_scalar(
         "insert into notification_events (event_key, type, payload, job_id)
          select key, type, payload, $1 from jsonb_to_recordset($2) as r (key text, type text, payload jsonb)
-         on conflict (tenant_id, event_key) do nothing",
+         on conflict (tenant_id, event_key) do nothing returning event_key",
     )
-    .bind(job.id)
+    .bind(job)
     .bind(Json(events))
-    .execute(&mut *tx)
-    .await?;
-    Ok(done.rows_affected())
+    .fetch_all(&mut **tx)
+    .await
 }

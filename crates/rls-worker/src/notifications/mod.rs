@@ -1,10 +1,17 @@
 //! What happened in, who should hear of it out.
 
+pub mod calendar;
 pub mod catching;
 pub mod caught_order;
 pub mod engine;
 pub mod events;
+pub mod exception_alert;
+pub mod mail;
+pub mod outbox;
+pub mod preferences;
 pub mod scheduler;
+pub mod smtp;
 pub mod spike_detection;
 pub mod templates;
 pub mod transport;
+pub mod unsubscribe;

@@ -8,8 +8,11 @@ use rls_runtime::{RlsPool, TenantTx, with_tenant};
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use super::engine::{NotificationDigest, NotificationEvent};
+use super::calendar::{self, Cadence, Calendar};
+use super::engine::NotificationDigest;
 use super::spike_detection::{self, Day};
+use super::templates::Template;
+use super::{events, exception_alert};
 use crate::trade::detection;
 
 /// A schedule that is due.
@@ -17,52 +20,109 @@ use crate::trade::detection;
 struct Due {
     template: String,
     cadence: String,
+    at_hour: i16,
+    weekday: i16,
+    time_zone: String,
     next_run_at: DateTime<Utc>,
     last_window_end: DateTime<Utc>,
 }
 
-/// Enqueues what is due for all tenants, and says how much that was.
+impl Due {
+    /// When digests are due.
+    fn calendar(&self) -> sqlx::Result<Calendar> {
+        let unknown = |what: &str| sqlx::Error::Decode(format!("no {what} `{}`", self.time_zone).into());
+        let weekly = || calendar::weekday(self.weekday).map(Cadence::Weekly);
+        let cadence = if self.cadence == "WEEKLY" { weekly() } else { Some(Cadence::Daily) };
+        Ok(Calendar {
+            cadence: cadence.ok_or_else(|| unknown("weekday"))?,
+            hour: u8::try_from(self.at_hour).map_err(|_| unknown("hour"))?,
+            zone: self.time_zone.parse().map_err(|_| unknown("time zone"))?,
+        })
+    }
+}
+
+/// Enqueues what is due for all tenants, and says how much that was. One tenant's trouble is not the others'.
 ///
 /// A tenant that never had a job has no digest either.
 ///
 /// # Errors
-/// When the tenants cannot be told, or the first error of a tenant.
+/// When the tenants cannot be told, or the first error of a tenant, after all others had their turn.
 pub async fn tick(pool: &RlsPool, queue: &Queue, now: DateTime<Utc>) -> sqlx::Result<usize> {
-    let mut enqueued = 0;
+    let mut enqueued = Ok(0);
     for tenant in queue.tenants(pool).await? {
-        enqueued += with_tenant(pool, tenant, async |mut tx| tick_tenant(&mut tx, queue, now).await).await?;
+        let of_tenant = with_tenant(pool, tenant, async |mut tx| tick_tenant(&mut tx, queue, now).await).await;
+        enqueued = enqueued.and_then(|all| Ok(all + of_tenant?));
     }
-    Ok(enqueued)
+    enqueued
 }
 
-/// Enqueues what is due for one tenant. A tick that was missed gives one digest over the gap, not many.
+/// Enqueues what is due for one tenant.
 ///
 /// # Errors
 /// When the database says no.
 pub async fn tick_tenant(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -> sqlx::Result<usize> {
+    let digests = enqueue_digests(tx, queue, now).await?;
+    let spikes = detect_spikes(tx, queue, now).await?;
+    Ok(digests + spikes + exception_alert::scan(tx, queue, now).await?)
+}
+
+/// Lets a tenant have a digest from now on, by its own clock.
+///
+/// # Errors
+/// When the database says no.
+pub async fn schedule(
+    tx: &mut TenantTx,
+    template: Template,
+    calendar: &Calendar,
+    now: DateTime<Utc>,
+) -> sqlx::Result<DateTime<Utc>> {
+    let (cadence, weekday) = match calendar.cadence {
+        Cadence::Daily => ("DAILY", 1),
+        Cadence::Weekly(day) => ("WEEKLY", i16::try_from(day.number_from_monday()).unwrap_or(1)),
+    };
+    let next = calendar.next_after(now).unwrap_or(now);
+    sqlx::query(
+        "insert into notification_schedules (template, cadence, at_hour, weekday, time_zone, next_run_at, last_window_end)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (tenant_id, template) do update set (cadence, at_hour, weekday, time_zone, next_run_at)
+             = (excluded.cadence, excluded.at_hour, excluded.weekday, excluded.time_zone, excluded.next_run_at)",
+    )
+    .bind(template.name())
+    .bind(cadence)
+    .bind(i16::from(calendar.hour))
+    .bind(weekday)
+    .bind(calendar.zone.name())
+    .bind(next)
+    .bind(calendar.last_at(now).unwrap_or(now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(next)
+}
+
+/// A tick that was missed gives one digest over the gap, not many.
+async fn enqueue_digests(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -> sqlx::Result<usize> {
     let due: Vec<Due> = sqlx::query_as(
-        "select template, cadence, next_run_at, last_window_end from notification_schedules
+        "select template, cadence, at_hour, weekday, time_zone, next_run_at, last_window_end from notification_schedules
          where next_run_at <= $1 order by template for update skip locked",
     )
     .bind(now)
     .fetch_all(&mut **tx)
     .await?;
     for schedule in &due {
-        let period = if schedule.cadence == "WEEKLY" { Duration::days(7) } else { Duration::days(1) };
-        let missed = (now - schedule.next_run_at).num_seconds() / period.num_seconds();
-        let missed = i32::try_from(missed).unwrap_or(0);
-        let to = schedule.next_run_at + period * missed;
+        let calendar = schedule.calendar()?;
+        // A schedule that was changed meanwhile may have its next time between two of its days.
+        let to = calendar.last_at(now).map_or(schedule.next_run_at, |last| last.max(schedule.next_run_at));
         let digest = NotificationDigest { template: schedule.template.clone(), from: schedule.last_window_end, to };
         let key = format!("digest:{}:{}", digest.template, digest.from.format("%Y-%m-%dT%H:%MZ"));
         queue.enqueue(tx, &NewJob::of(&digest)?.unique_key(key)).await?;
         sqlx::query("update notification_schedules set next_run_at = $2, last_window_end = $3 where template = $1")
             .bind(&schedule.template)
-            .bind(to + period)
+            .bind(calendar.next_after(now).unwrap_or(now + Duration::days(1)))
             .bind(to)
             .execute(&mut **tx)
             .await?;
     }
-    Ok(due.len() + detect_spikes(tx, queue, now).await?)
+    Ok(due.len())
 }
 
 /// Looks at yesterday, and enqueues an event for each measure, and for all of them, that stands out. Each is told once.
@@ -91,8 +151,7 @@ async fn detect_spikes(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -> 
             let payload = json!({"scope": scope, "window_start": yesterday, "value_cad": found.value_cad.round_dp(2).to_string(),
                 "median_cad": found.median_cad.round_dp(2).to_string(), "z": found.z.map(|z| z.to_string())});
             let key = format!("evt:spike:{scope}:{yesterday}");
-            let event = NotificationEvent::new(&key, "trade.spike", payload);
-            queue.enqueue(tx, &NewJob::of(&event)?.unique_key(format!("notification_event:{key}"))).await?;
+            events::enqueue(tx, queue, std::iter::once((key, "trade.spike".to_owned(), payload))).await?;
             told += 1;
         }
     }

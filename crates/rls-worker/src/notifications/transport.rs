@@ -1,18 +1,22 @@
 //! One message in, whether it got through out.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::engine::Delivery;
+use super::outbox::Delivery;
+use super::smtp::Smtp;
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sending {
     /// It got through.
     Sent,
-    /// It may get through later.
+    /// It did not, and may get through later.
     Deferred(String),
-    /// It never will.
+    /// It did not, and never will.
     Failed(String),
+    /// The connection was lost after the message and before the answer: it may have got through.
+    Unknown(String),
 }
 
 /// How messages go out.
@@ -20,6 +24,8 @@ pub enum Sending {
 pub enum Transport {
     /// As files of a folder, one text and one HTML per message, to look at.
     Files(PathBuf),
+    /// Through a mail server.
+    Smtp(Arc<Smtp>),
 }
 
 impl Transport {
@@ -30,6 +36,7 @@ impl Transport {
                 Ok(()) => Sending::Sent,
                 Err(error) => Sending::Deferred(format!("{}: {error}", folder.display())),
             },
+            Transport::Smtp(server) => server.send(delivery).await,
         }
     }
 }

@@ -17,6 +17,8 @@ use sqlx::{Connection as _, PgConnection};
 
 pub use artifact::{Artifact, Error, LaneRow, Probe, Status, TableRow};
 
+use crate::notifications::preferences::{self, Channel, Wants};
+use crate::notifications::templates::Template;
 use crate::samples::throwaway;
 use crate::schema::{REENABLE_FORCE, TENANT_TABLES};
 use crate::smoke::{Input, Step, inputs, process};
@@ -91,7 +93,11 @@ struct Side {
 }
 
 async fn one_side(pool: &RlsPool, name: &'static str, tenant: TenantId, mail: &Path) -> anyhow::Result<Side> {
-    with_tenant(pool, tenant, async |mut tx| snapshot::prefer(&mut tx).await).await?;
+    let buyer = Channel::Email("buyer@example.com");
+    with_tenant(pool, tenant, async |mut tx| {
+        preferences::subscribe(&mut tx, "buyer", buyer, &Template::ALL, Wants::Everything).await
+    })
+    .await?;
     let mut all = inputs();
     // The same file again, and one that is refused.
     all.push(("catalog_upload", Input::File(crate::samples::CATALOG)));

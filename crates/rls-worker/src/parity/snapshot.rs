@@ -42,18 +42,6 @@ impl Snapshot {
     }
 }
 
-/// One subscriber for each template, so that there is something to compare.
-pub(super) async fn prefer(tx: &mut TenantTx) -> sqlx::Result<()> {
-    sqlx::query(
-        "insert into notification_preferences (user_id, template, channel, address)
-         select 'buyer', template, 'EMAIL', 'buyer@example.com'
-         from unnest(array['trade-caught', 'trade-digest', 'ship-recon', 'ship-exception']) as template",
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
 /// One row per table; where the two differ, what only one of them has is written to a file.
 pub(super) fn compare(a: &Snapshot, b: &Snapshot, tenant: &str, out: &Path) -> anyhow::Result<Vec<TableRow>> {
     let mut rows = Vec::new();

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rls_runtime::queue::{NewJob, OnConflict};
@@ -16,7 +17,8 @@ use uuid::Uuid;
 use super::handlers::{catalog_upload, order_upload, ship_upload, sima_validation};
 use super::outcome::{Job, LaneError, Outcome, keep_row_errors};
 use crate::notifications::engine::{self, NotificationDigest, NotificationEvent};
-use crate::notifications::events::{Event, raise};
+use crate::notifications::events::{self, Event, raise};
+use crate::notifications::outbox::{self, Batch};
 use crate::notifications::transport::Transport;
 
 /// What all jobs share.
@@ -169,7 +171,7 @@ impl worker::Job for NotificationEvent {
 
     async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
         let job = job(&cx);
-        let planned = cx.with_tenant(async |mut tx| engine::plan_event(&mut tx, &job, &self).await).await;
+        let planned = cx.with_tenant(async |mut tx| engine::plan_event(&mut tx, cx.queue(), &job, &self).await).await;
         send(&cx, &job, Self::LANE, planned).await
     }
 }
@@ -182,7 +184,7 @@ impl worker::Job for NotificationDigest {
 
     async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
         let job = job(&cx);
-        let planned = cx.with_tenant(async |mut tx| engine::plan_digest(&mut tx, &job, &self).await).await;
+        let planned = cx.with_tenant(async |mut tx| engine::plan_digest(&mut tx, cx.queue(), &job, &self).await).await;
         send(&cx, &job, Self::LANE, planned).await
     }
 }
@@ -232,49 +234,60 @@ async fn complete(
     job: &Job,
     outcome: &Outcome,
 ) -> Result<worker::Outcome, Ended> {
-    let events: Vec<(String, String, Value)> =
+    let raised: Vec<(String, String, Value)> =
         sqlx::query_as("select event_key, type, payload from notification_events where job_id = $1 order by event_key")
             .bind(job.id)
             .fetch_all(&mut **tx)
             .await?;
-    let told = events.into_iter().filter(|(_, kind, _)| engine::template_of(kind).is_some());
-    let jobs: Result<Vec<NewJob>, sqlx::Error> = told
-        .map(|(key, kind, payload)| {
-            let unique = format!("notification_event:{key}");
-            Ok(NewJob::of(&NotificationEvent::new(&key, &kind, payload))?.unique_key(unique))
-        })
-        .collect();
-    cx.queue().enqueue_many(tx, &jobs?).await?;
+    events::enqueue(tx, cx.queue(), raised.into_iter()).await?;
     Ok(cx.complete(tx, serde_json::to_value(outcome).ok()).await?)
 }
 
-/// What was sent outside of every scope is written down in another one, together with the job's end.
+/// How long to wait before what was sent is written down, in milliseconds: the database may be gone meanwhile.
+const RECORDING: [u64; 6] = [0, 100, 400, 1_600, 6_400, 12_800];
+
+/// How long mail waits that could not be delivered, attempt by attempt.
+const RESENDING: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
+
+/// What was sent outside of every scope is written down in one, and the job ends in another:
+/// a job that some other worker has by now must not take back that its mail is out.
 async fn send(
     cx: &Context<State>,
     job: &Job,
     lane: &str,
-    planned: Result<engine::Plan, LaneError>,
+    planned: Result<Batch, LaneError>,
 ) -> Result<worker::Outcome, JobError> {
-    let plan = match planned {
-        Ok(plan) => plan,
+    let batch = match planned {
+        Ok(batch) => batch,
         Err(error) => return settle(cx, job, lane, Err(Ended::Lane(error))).await,
     };
-    let sent = engine::send(&cx.state().transport, plan).await;
-    let must_retry = sent.deferred > 0 && !cx.is_last_attempt();
+    let attempt = if cx.is_last_attempt() { outbox::Attempt::Last } else { outbox::Attempt::More };
+    let sent = outbox::send(&cx.state().transport, batch, attempt).await;
+    record(cx, &sent).await?;
+    if sent.has_deferred() {
+        let pause = RESENDING.get(cx.attempt().saturating_sub(1) as usize).unwrap_or(&RESENDING[1]);
+        return Err(JobError::retry_in(*pause, "some mail could not be delivered yet"));
+    }
     let ended = cx
         .with_tenant(async |mut tx| {
-            engine::record(&mut tx, &sent).await?;
-            if must_retry {
-                return Ok(None);
-            }
-            Ok::<_, Ended>(Some(cx.complete(&mut tx, serde_json::to_value(sent.summary()).ok()).await?))
+            let summary = outbox::summary(&mut tx, &sent).await?;
+            Ok::<_, Ended>(cx.complete(&mut tx, serde_json::to_value(summary).ok()).await?)
         })
         .await;
-    match ended {
-        Ok(Some(outcome)) => Ok(outcome),
-        Ok(None) => Err(JobError::retry("some mail could not be delivered yet")),
-        Err(error) => settle(cx, job, lane, Err(error)).await,
+    settle(cx, job, lane, ended).await
+}
+
+/// Tries for a while: mail whose sending is not written down is sent once more.
+async fn record(cx: &Context<State>, sent: &outbox::Sent) -> Result<(), JobError> {
+    let mut last = Ok(());
+    for pause in RECORDING {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        last = cx.with_tenant(async |mut tx| outbox::record(&mut tx, sent).await).await;
+        if last.is_ok() {
+            break;
+        }
     }
+    Ok(last?)
 }
 
 /// What is wrong with a file outlives the rollback of its job: it is kept in a scope of its own.

@@ -1,7 +1,11 @@
 //! The lanes on a real PostgreSQL, under FORCE, as a role that owns nothing.
 
+mod alerts;
+mod claims;
 mod golden;
 mod isolation;
+mod mail;
+mod mail_server;
 mod migrations;
 mod notifications;
 mod processor;

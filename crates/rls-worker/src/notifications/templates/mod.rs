@@ -103,6 +103,15 @@ impl Template {
     }
 }
 
+impl std::str::FromStr for Template {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Template, String> {
+        let known = Template::ALL.map(Template::name).join(", ");
+        Template::ALL.into_iter().find(|of| of.name() == name).ok_or_else(|| format!("there are {known}"))
+    }
+}
+
 /// What the template of an event needs to know. The subject of the event must be the tenant's own.
 pub(super) async fn of_event(
     tx: &mut TenantTx,
@@ -120,6 +129,11 @@ pub(super) async fn of_event(
     }
 }
 
+/// What one message about the alerts of a kind needs to know that were held back in an hour.
+pub(super) async fn of_group(tx: &mut TenantTx, kind: &str, group: &str) -> Result<Value, LaneError> {
+    ship_exception::of_group(tx, kind, group).await
+}
+
 /// What the template of a window needs to know; nothing when there is nothing to tell.
 pub(super) async fn of_window(
     tx: &mut TenantTx,
@@ -134,7 +148,23 @@ pub(super) async fn of_window(
     })
 }
 
-/// Fills a template in.
+/// What mail programs need beside each element, for they drop style sheets.
+const CSS: &[(&str, &str)] = &[
+    ("p", "margin:0 0 16px"),
+    ("h2", "margin:24px 0 8px;font-size:16px"),
+    ("ul", "margin:0 0 16px;padding-left:20px"),
+    ("soft", "font-size:13px;color:#5b6776"),
+    ("table", "width:100%;margin:0 0 20px;border-collapse:collapse;font-size:14px"),
+    ("caption", "padding:0 0 6px;text-align:left;font-weight:600"),
+    ("th", "padding:6px 12px 6px 0;text-align:left;font-weight:600;vertical-align:top"),
+    ("th_number", "padding:6px 0 6px 12px;text-align:right;font-weight:600;vertical-align:top"),
+    ("td", "padding:8px 12px 8px 0;border-top:1px solid #d9dee5;vertical-align:top"),
+    ("td_number", "padding:8px 0 8px 12px;border-top:1px solid #d9dee5;text-align:right;vertical-align:top"),
+    ("act", "margin:20px 0 0;padding:12px 14px;background:#fff6df;border-left:4px solid #b98a1b;border-radius:4px"),
+];
+
+/// Fills a template in. Nothing that comes from a tenant's files can break out of its place:
+/// the page escapes it, and it has no line breaks, which would end a header or start a line of its own.
 ///
 /// # Errors
 /// `TEMPLATE_INVALID`, which no input can bring about.
@@ -144,16 +174,53 @@ pub fn render(template: Template, variables: &Value) -> Result<Rendered, FileErr
     let (text, html) = template.files();
     let mut environment = Environment::new();
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::SemiStrict);
+    environment.add_global("css", minijinja::Value::from_pairs(CSS.iter().copied()));
     environment.add_template("page.html", include_str!("../../../templates/page.html")).map_err(failed)?;
     environment.add_template("message.txt", text).map_err(failed)?;
     environment.add_template("message.html", html).map_err(failed)?;
-    let fill = |name: &str| environment.get_template(name)?.render(minijinja::value::Serde(variables));
+    let variables = on_one_line(variables);
+    let fill = |name: &str| environment.get_template(name)?.render(minijinja::value::Serde(&variables));
     let text = fill("message.txt").map_err(failed)?;
     let html = fill("message.html").map_err(failed)?;
     let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));
-    // A line break would end the header.
-    let subject = subject.chars().filter(|c| !c.is_control()).take(200).collect();
-    Ok(Rendered { subject, text: text.trim_start().to_owned(), html })
+    Ok(Rendered { subject: subject.chars().take(200).collect(), text: wrap(text.trim_start()), html })
+}
+
+/// The same with a space for each control character of its texts.
+fn on_one_line(value: &Value) -> Value {
+    match value {
+        Value::String(text) => text.replace(char::is_control, " ").into(),
+        Value::Array(items) => items.iter().map(on_one_line).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), on_one_line(value))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// How long the lines of a text are, where its words allow it.
+const WIDTH: usize = 76;
+
+/// Breaks long lines between words; what continues an item of a list is indented under it.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::with_capacity(text.len() + text.len() / WIDTH);
+    for line in text.lines() {
+        let indent = if line.starts_with("- ") { "  " } else { "" };
+        let mut width = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if width > indent.len() && width + 1 + length > WIDTH {
+                wrapped.push('\n');
+                wrapped.push_str(indent);
+                width = indent.len();
+            } else if width > 0 {
+                wrapped.push(' ');
+                width += 1;
+            }
+            wrapped.push_str(word);
+            width += length;
+        }
+        wrapped.push('\n');
+    }
+    wrapped
 }
 
 /// The text of a field that an event must have.
@@ -169,31 +236,80 @@ pub(super) fn not_found(what: &str) -> FileError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// All that any template asks for; every text is the given one.
+    fn everything(text: &str) -> Value {
+        let figures = r#"{
+            "order": "@", "exposure": "@", "kind": "@", "measures": ["@"], "ship_by": "@",
+            "lines": [{"sku": "@", "quantity": "@", "verdict": "@", "reasons": "@", "ad": "@", "cvd": "@"}],
+            "scope": "@", "window": "@", "value": "@", "median": "@", "z": "@", "ratio": "@",
+            "orders": [{"order": "@", "exposure": "@"}], "skus": [{"sku": "@", "exposure": "@"}],
+            "date": "@", "caught": 1, "held": 1, "cleared": 1, "missed": 1, "confirmed": "@", "potential": "@",
+            "by_measure": [{"measure": "@", "exposure": "@"}], "flips": [{"sku": "@", "was": "@", "is": "@"}],
+            "reviews_waiting": 1, "oldest_review": 9, "suppressed": 1, "undelivered": 1,
+            "expiring": [{"code": "@", "on": "@"}], "failed": [{"lane": "@", "code": "@"}],
+            "carriers": "@", "by_carrier": [{"carrier": "@", "billed": "@", "expected": "@", "over": "@"}], "invoices": 1,
+            "findings": [{"kind": "@", "count": 1, "amount": "@"}], "credited": "@", "mismatched": 1, "unmatched": 1,
+            "overcharge": "@", "subject": "@", "amount": "@", "due": "@", "facts": [["@", "@"]], "next_step": "@",
+            "items": ["@"], "count": 1, "oldest": 20, "buckets": [{"what": "@", "count": 1, "oldest": 20}],
+            "at_risk": "@", "deadlines": ["@"]
+        }"#;
+        fn put(value: &mut Value, text: &str) {
+            match value {
+                Value::String(place) => *place = text.to_owned(),
+                Value::Array(items) => items.iter_mut().for_each(|item| put(item, text)),
+                Value::Object(fields) => fields.values_mut().for_each(|field| put(field, text)),
+                _ => {}
+            }
+        }
+        let mut value = serde_json::from_str(figures).unwrap();
+        put(&mut value, text);
+        value
+    }
 
     #[test]
     fn every_template_fills_in_and_escapes() {
-        let everything: Value = serde_json::from_str(
-            r#"{
-            "order": "SO-<1>\nBcc: x", "exposure": "10.00", "kind": "CONFIRMED", "measures": ["UDS"], "ship_by": "2026-02-19",
-            "lines": [{"sku": "<b>", "quantity": "2", "verdict": "SUBJECT", "reasons": "R", "ad": "1", "cvd": "2"}],
-            "scope": "UDS", "window": "2026-02-16", "value": "1", "median": "2", "z": "3", "ratio": "4", "orders": [],
-            "date": "2026-02-17", "caught": 1, "cleared": 0, "missed": 0, "confirmed": "1", "potential": "2",
-            "by_measure": [{"measure": "UDS", "exposure": "1"}], "flips": [{"sku": "a", "was": "b", "is": "c"}],
-            "reviews_waiting": 1, "suppressed": 0, "expiring": [{"code": "SML", "on": "2026-03-24"}], "failed": [],
-            "carriers": "FEDEX", "invoices": 1, "findings": [{"kind": "K", "count": 1, "amount": "1"}], "unmatched": 0,
-            "overcharge": "1", "subject": "s", "amount": "1", "due": "d", "evidence": "e", "next_step": "n",
-            "count": 1, "oldest": 20, "buckets": [{"what": "w", "count": 1, "oldest": 20}], "at_risk": "1", "deadlines": []
-        }"#,
-        )
-        .unwrap();
         for template in Template::ALL {
-            let rendered = render(template, &everything).unwrap();
+            let rendered = render(template, &everything("<b>&\"'\nBcc: x")).unwrap();
             assert!(!rendered.subject.is_empty() && !rendered.subject.contains('\n'), "{rendered:?}");
             assert!(rendered.html.starts_with("<!doctype html>") && rendered.html.trim_end().ends_with("</html>"));
-            assert!(!rendered.html.contains("<b>") && !rendered.html.contains("SO-<1>"));
+            assert!(!rendered.html.contains("<b>") && rendered.html.contains("&lt;b&gt;"), "{}", rendered.html);
+            assert!(!rendered.text.lines().any(|line| line.starts_with("Bcc")) && rendered.text.contains("<b>"));
         }
-        let caught = render(Template::TradeCaught, &everything).unwrap();
-        assert!(caught.html.contains("&lt;b&gt;") && caught.text.contains("<b>"));
+    }
+
+    #[test]
+    fn every_page_can_be_read_by_all() {
+        for template in Template::ALL {
+            let page = render(template, &everything("x")).unwrap().html;
+            for needed in ["lang=\"en\"", "<title>", "<h1", "color-scheme", "scope=\"", "charset=\"utf-8\""] {
+                assert!(page.contains(needed), "{} has no `{needed}`", template.name());
+            }
+            assert!(!page.contains("<img") && !page.contains("http"), "nothing is loaded, so nobody is watched");
+        }
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        let words = "word ".repeat(40);
+        let wrapped = wrap(&format!("- {words}\nshort\n{}", "x".repeat(100)));
+        let lines: Vec<&str> = wrapped.lines().collect();
+        assert!(lines[0].starts_with("- word") && lines[1].starts_with("  word"), "{wrapped}");
+        assert!(lines[..lines.len() - 1].iter().all(|line| line.chars().count() <= WIDTH), "{wrapped}");
+        assert_eq!(lines.last().map(|line| line.len()), Some(100), "a word is not cut");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_of_a_tenant_breaks_out(text in ".{1,60}") {
+            let plain = render(Template::TradeCaught, &everything("x")).unwrap();
+            let found = render(Template::TradeCaught, &everything(&text)).unwrap();
+            let tags = |page: &str| page.matches('<').count();
+            prop_assert_eq!(tags(&found.html), tags(&plain.html));
+            prop_assert!(!found.subject.chars().any(char::is_control));
+        }
     }
 }

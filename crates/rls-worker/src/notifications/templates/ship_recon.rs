@@ -36,25 +36,37 @@ macro_rules! figures_of {
     ($charges:literal) => {
         concat!(
             "
-with billed as (
-    select distinct v.invoice_number, v.carrier, v.account, c.shipment_id
+with charged as (
+    select v.id as invoice_id, v.invoice_number, v.carrier, v.account, v.stated_total, c.shipment_id, c.net
     from shipment_charges c join carrier_invoices v on v.tenant_id = c.tenant_id and v.id = c.invoice_id
     where ",
             $charges,
             "
+), invoices as (
+    select distinct invoice_id, invoice_number, carrier, account, stated_total from charged
 ), found as (
-    select f.kind, count(*) as count, sum(f.variance) as amount from ship_findings f
-    where exists (select from billed b where b.invoice_number = f.invoice_number and b.carrier = f.carrier and b.account = f.account)
-    group by f.kind
+    select f.id, f.kind, f.carrier, f.variance from ship_findings f
+    where exists (select from invoices b where b.invoice_number = f.invoice_number and b.carrier = f.carrier and b.account = f.account)
+), carriers as (
+    select carrier, sum(net) as billed, (select coalesce(sum(variance), 0) from found f where f.carrier = c.carrier) as over
+    from charged c group by carrier
 )
 select jsonb_build_object(
-    'carriers', (select coalesce(string_agg(distinct carrier, ', '), '') from billed),
-    'invoices', (select count(distinct (carrier, account, invoice_number)) from billed),
-    'overcharge', (select to_char(coalesce(sum(amount), 0), 'FM999,999,990.00') from found),
-    'findings', (select coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'count', count,
-        'amount', to_char(amount, 'FM999,999,990.00')) order by kind), '[]') from found),
+    'carriers', (select coalesce(string_agg(carrier, ', ' order by carrier), '') from carriers),
+    'by_carrier', (select coalesce(jsonb_agg(jsonb_build_object('carrier', carrier,
+        'billed', to_char(billed, 'FM999,999,990.00'), 'expected', to_char(billed - over, 'FM999,999,990.00'),
+        'over', to_char(over, 'FM999,999,990.00')) order by carrier), '[]') from carriers),
+    'invoices', (select count(*) from invoices),
+    'overcharge', (select to_char(coalesce(sum(variance), 0), 'FM999,999,990.00') from found),
+    'findings', (select coalesce(jsonb_agg(jsonb_build_object('kind', q.kind, 'count', q.count,
+        'amount', to_char(q.amount, 'FM999,999,990.00')) order by q.kind), '[]')
+        from (select kind, count(*) as count, sum(variance) as amount from found group by kind) q),
+    'credited', (select to_char(sum(k.amount), 'FM999,999,990.00') from ship_finding_credits k
+        where not k.voided and k.finding_id in (select id from found)),
+    'mismatched', (select count(*) from invoices v where v.stated_total is not null and v.stated_total <> (
+        select sum(c.net) from shipment_charges c where c.invoice_id = v.invoice_id)),
     'unmatched', (select count(*) from shipments s where s.link_state <> 'LINKED'
-        and s.id in (select shipment_id from billed)))"
+        and s.id in (select shipment_id from charged)))"
         )
     };
 }

@@ -1,4 +1,4 @@
-//! What waits for too long: findings that nobody works on, shipments that nobody links.
+//! What waits for too long: findings and claims that nobody works on, shipments that nobody links, carriers that sent no invoice.
 
 use chrono::{DateTime, Utc};
 use rls_runtime::TenantTx;
@@ -7,22 +7,36 @@ use serde_json::Value;
 /// Nothing when nothing waits.
 pub(super) async fn variables(tx: &mut TenantTx, now: DateTime<Utc>) -> sqlx::Result<Option<Value>> {
     let found: Value = sqlx::query_scalar(
-        "with moved as (
-             select f.id, f.state, f.variance, f.dispute_by, $1::date - max(e.at)::date as age
+        "with findings as (
+             select f.state, f.variance, f.dispute_by, $1::date - max(e.at)::date as age
              from ship_findings f join ship_finding_events e on e.tenant_id = f.tenant_id and e.finding_id = f.id
+             where f.state in ('OPEN', 'DISPUTED', 'SUBMITTED', 'CARRIER_REVIEW')
              group by f.tenant_id, f.id
+         ), claims as (
+             select $1::date - max(e.at)::date as age
+             from ship_claims c join ship_claim_events e on e.tenant_id = c.tenant_id and e.claim_id = c.id
+             where c.state = 'SUBMITTED' group by c.tenant_id, c.id
          ), stale as (
-             select 'finding ' || lower(state) as what, age, variance, dispute_by from moved
-             where (state = 'OPEN' and age > 14) or (state = 'DISPUTED' and age > 7)
-                 or (state in ('SUBMITTED', 'CARRIER_REVIEW') and age > 30)
+             select case state when 'OPEN' then 'findings that nobody has looked at'
+                     when 'DISPUTED' then 'disputed findings that were not submitted'
+                     else 'findings that the carrier has not answered' end as what, age, variance, dispute_by
+             from findings
+             where age > case state when 'OPEN' then 14 when 'DISPUTED' then 7 else 30 end
              union all
-             select 'shipment without an order', $1::date - ship_date, 0, null from shipments
+             -- Their money is counted by their findings.
+             select 'claims that the carrier has not acknowledged', age, 0, null from claims where age > 10
+             union all
+             select 'shipments without an order', $1::date - ship_date, 0, null from shipments
              where link_state <> 'LINKED' and $1::date - ship_date > 21
+             union all
+             select 'no new invoice from ' || carrier, $1::date - max(invoice_date), 0, null
+             from carrier_invoices group by carrier having $1::date - max(invoice_date) > 14
          )
          select jsonb_build_object(
              'count', count(*), 'oldest', coalesce(max(age), 0),
              'at_risk', to_char(coalesce(sum(variance), 0), 'FM999,999,990.00'),
-             'buckets', (select coalesce(jsonb_agg(jsonb_build_object('what', q.what, 'count', q.count, 'oldest', q.oldest) order by q.what), '[]')
+             'buckets', (select coalesce(jsonb_agg(jsonb_build_object('what', q.what, 'count', q.count, 'oldest', q.oldest)
+                     order by q.oldest desc, q.what), '[]')
                  from (select what, count(*) as count, max(age) as oldest from stale group by what) q),
              'deadlines', (select coalesce(jsonb_agg(d.dispute_by order by d.dispute_by), '[]')
                  from (select distinct dispute_by from stale where dispute_by >= $1::date order by 1 limit 5) d))

@@ -13,12 +13,17 @@ pub(super) async fn variables(
     let found: Value = sqlx::query_scalar(
         "with caught as (
              select * from trade_caught_orders where first_caught_on >= $1::date and first_caught_on < $2::date
+         ), waiting as (
+             select r.as_of from sima_results r where r.superseded_by is null
+                 and r.verdict = 'NEEDS_REVIEW' and not exists (select from sima_reviews v where v.tenant_id = r.tenant_id
+                     and v.sku_norm = r.sku_norm and v.product_version = r.product_version and v.ruleset_hash = r.ruleset_hash)
          ), events as (
              select type, payload from notification_events where raised_at >= $1 and raised_at < $2
          )
          select jsonb_build_object(
              'date', to_char($2, 'YYYY-MM-DD'),
-             'caught', (select count(*) from caught where state in ('OPEN', 'ACKNOWLEDGED', 'HELD')),
+             'caught', (select count(*) from caught where state in ('OPEN', 'ACKNOWLEDGED')),
+             'held', (select count(*) from caught where state = 'HELD'),
              'cleared', (select count(*) from caught where state = 'CLEARED'),
              'missed', (select count(*) from caught where state = 'MISSED'),
              'exposure', (select to_char(coalesce(sum(exposure_cad), 0), 'FM999,999,990.00') from caught where state = 'OPEN'),
@@ -32,9 +37,10 @@ pub(super) async fn variables(
                        where state = 'OPEN' group by measure) q),
              'flips', (select coalesce(jsonb_agg(payload order by payload ->> 'sku'), '[]') from events where type = 'trade.verdict.changed'),
              'failed', (select coalesce(jsonb_agg(payload order by payload::text), '[]') from events where type = 'job.failed'),
-             'reviews_waiting', (select count(*) from sima_results r where r.superseded_by is null
-                 and r.verdict = 'NEEDS_REVIEW' and not exists (select from sima_reviews v where v.tenant_id = r.tenant_id
-                     and v.sku_norm = r.sku_norm and v.product_version = r.product_version and v.ruleset_hash = r.ruleset_hash)),
+             'reviews_waiting', (select count(*) from waiting),
+             'oldest_review', (select $2::date - min(as_of) from waiting),
+             'undelivered', (select count(*) from notification_deliveries where status = 'FAILED'
+                 and created_at >= $1 and created_at < $2),
              'suppressed', (select count(*) from notification_deliveries where status = 'SUPPRESSED'
                  and created_at >= $1 and created_at < $2),
              'expiring', (select coalesce(jsonb_agg(jsonb_build_object('code', code, 'on', nominal_expiry) order by nominal_expiry, code), '[]')
@@ -49,6 +55,8 @@ pub(super) async fn variables(
         other => other.as_i64().is_some_and(|count| count > 0),
     };
     let tells =
-        ["caught", "cleared", "missed", "flips", "failed", "reviews_waiting", "suppressed"].into_iter().any(is_some);
+        ["caught", "held", "cleared", "missed", "flips", "failed", "reviews_waiting", "suppressed", "undelivered"]
+            .into_iter()
+            .any(is_some);
     Ok(tells.then_some(found))
 }

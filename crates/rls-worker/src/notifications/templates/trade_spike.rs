@@ -24,8 +24,21 @@ pub(super) async fn variables(tx: &mut TenantTx, payload: &Map<String, Value>) -
     .bind(scope)
     .fetch_one(&mut **tx)
     .await?;
+    let skus: Value = sqlx::query_scalar(
+        "select coalesce(jsonb_agg(jsonb_build_object('sku', q.sku, 'exposure', to_char(q.exposure, 'FM999,999,990.00'))
+             order by q.exposure desc, q.sku), '[]')
+         from (select min(l.sku) as sku, sum(coalesce(r.total_cad, r.upper_bound_cad, 0) * l.quantity) as exposure
+               from trade_caught_orders c
+               join order_lines l on l.tenant_id = c.tenant_id and l.order_id = c.order_id and l.line_number = any (c.line_numbers)
+               join sima_results r on r.tenant_id = l.tenant_id and r.sku_norm = l.sku_norm and r.superseded_by is null
+               where c.state = 'OPEN' and ($1 = 'ALL' or $1 = any (c.measure_codes))
+               group by l.sku_norm order by 2 desc, 1 limit 5) q",
+    )
+    .bind(scope)
+    .fetch_one(&mut **tx)
+    .await?;
     Ok(json!({
-        "scope": scope, "window": text("window_start"), "value": value, "median": median, "z": text("z"),
+        "skus": skus, "scope": scope, "window": text("window_start"), "value": value, "median": median, "z": text("z"),
         "ratio": ratio.map_or("many".to_owned(), |ratio| ratio.round_dp(1).to_string()), "orders": orders,
     }))
 }
