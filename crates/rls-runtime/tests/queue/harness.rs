@@ -11,6 +11,7 @@ use rls_runtime::{RlsPool, TenantId, with_tenant};
 pub const LANE: &str = "upload";
 pub const LEASE: Duration = Duration::from_secs(30);
 
+#[derive(Clone)]
 pub struct Site {
     pub db: TestDb,
     pub pool: RlsPool,

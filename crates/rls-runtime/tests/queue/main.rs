@@ -1,5 +1,8 @@
 //! The queue against a real PostgreSQL.
 
+#[path = "../support/pgbouncer.rs"]
+mod pgbouncer;
+
 mod acting;
 mod doorbell;
 mod enqueue;
@@ -9,5 +12,6 @@ mod listen;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod model;
+mod pooler;
 mod schedule;
 mod worker;

@@ -1,5 +1,7 @@
 //! The scope against a real PostgreSQL.
 
+#[path = "../support/pgbouncer.rs"]
+mod pgbouncer;
 #[path = "../support/mod.rs"]
 mod support;
 
