@@ -1,15 +1,13 @@
-//! What is done to a job from outside: looked at, cancelled, requeued, pruned; and the progress that its worker notes.
-
-use std::time::Duration;
+//! What is done to a job from outside: looked at, cancelled, requeued; and the progress that its worker notes.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::handle::TenantConn;
 
+use super::Queue;
 use super::claim::count;
 use super::job::{JobId, JobState, JobStatus, Lease};
-use super::{Queue, duration_micros};
 
 const FIND: &str = "
 SELECT lane, kind, state, payload, attempt, max_attempts, progress, result, last_error, tags FROM rls_jobs
@@ -37,15 +35,6 @@ WHERE j.tenant_id = $1 AND j.id = $2 AND j.state IN ('cancelled', 'discarded')";
 const PROGRESS: &str = "
 UPDATE rls_jobs SET progress = $4
 WHERE tenant_id = $1 AND id = $2 AND token = $3 AND state = 'executing'";
-
-const PRUNE: &str = "
-DELETE FROM rls_jobs
-WHERE tenant_id = $1
-  AND id IN (SELECT j.id FROM rls_jobs j
-             WHERE j.tenant_id = $1 AND j.finished_at IS NOT NULL
-               AND j.finished_at < (SELECT coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now())
-                                           - $3 * interval '1 microsecond')
-             ORDER BY j.finished_at LIMIT $4)";
 
 impl Queue {
     /// What there is to know about a job of the caller's tenant.
@@ -83,15 +72,6 @@ impl Queue {
     pub async fn progress(&self, tx: &mut TenantConn, lease: Lease, percent: u8) -> sqlx::Result<bool> {
         let noted = sqlx::query(PROGRESS).bind(tx.tenant()).bind(lease.job.as_uuid()).bind(lease.token);
         Ok(noted.bind(i16::from(percent.min(100))).execute(&mut *tx).await?.rows_affected() > 0)
-    }
-
-    /// Delete at most so many jobs of the caller's tenant that have ended so long ago, the oldest first; says how many.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub async fn prune(&self, tx: &mut TenantConn, older_than: Duration, limit: u32) -> sqlx::Result<u64> {
-        let pruned = sqlx::query(PRUNE).bind(tx.tenant()).bind(self.now()).bind(duration_micros(older_than));
-        Ok(pruned.bind(i64::from(limit)).execute(&mut *tx).await?.rows_affected())
     }
 }
 

@@ -36,6 +36,7 @@ mod cron;
 mod doorbell;
 mod enqueue;
 mod job;
+mod retention;
 mod schedule;
 mod schema;
 mod status;
@@ -52,6 +53,7 @@ pub use doorbell::Due;
 pub use job::{
     ClaimedJob, Enqueued, Heartbeat, JobId, JobState, JobStatus, Lease, NewJob, OnConflict, Settled, Settlement,
 };
+pub use retention::Retention;
 pub(crate) use schedule::LANE as SCHEDULES;
 pub use schedule::{Schedule, ScheduleStatus};
 pub use schema::Schema;

@@ -42,8 +42,8 @@ create index if not exists rls_jobs_due on rls_jobs (tenant_id, lane, due_at)
 create index if not exists rls_jobs_running on rls_jobs (tenant_id, lane, due_at) where state = 'executing';
 create unique index if not exists rls_jobs_unique on rls_jobs (tenant_id, unique_key)
     where due_at is not null and unique_key is not null;
-create index if not exists rls_jobs_finished on rls_jobs (tenant_id, finished_at) where finished_at is not null;
-create index if not exists rls_jobs_dead on rls_jobs (tenant_id, lane) where state = 'discarded';
+create index if not exists rls_jobs_finished on rls_jobs (tenant_id, finished_at) where state in ('completed', 'cancelled');
+create index if not exists rls_jobs_dead on rls_jobs (tenant_id, finished_at, lane) where state = 'discarded';
 
 -- Says which tenant has something to do in which lane and when, and nothing else. It may ring too early, never too late.
 create table if not exists rls_doorbell (

@@ -10,8 +10,6 @@ use crate::tenant::TenantId;
 
 use super::{Shared, metrics};
 
-const PRUNED_AT_ONCE: u32 = 1000;
-
 pub(crate) async fn maintain<S>(shared: Arc<Shared<S>>, mut stopping: watch::Receiver<bool>)
 where
     S: Clone + Send + Sync + 'static,
@@ -33,23 +31,35 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
             if *stopping.borrow() {
                 break;
             }
-            if let Err(error) = self.maintain_one(tenant).await {
+            if let Err(error) = self.maintain_one(tenant, stopping).await {
                 tracing::warn!(%error, %tenant, "doorbell cannot be checked now");
             }
         }
         Ok(())
     }
 
-    async fn maintain_one(&self, tenant: TenantId) -> sqlx::Result<()> {
-        let healed = with_tenant(&self.pool, tenant, async |mut tx| {
-            if let Some(age) = self.retention {
-                metrics::pruned(self.queue.prune(&mut tx, age, PRUNED_AT_ONCE).await?);
-            }
-            self.queue.heal(&mut tx).await
-        })
-        .await?;
+    async fn maintain_one(&self, tenant: TenantId, stopping: &watch::Receiver<bool>) -> sqlx::Result<()> {
+        self.prune(tenant, stopping).await?;
+        let healed = with_tenant(&self.pool, tenant, async |mut tx| self.queue.heal(&mut tx).await).await?;
         if healed > 0 {
             tracing::warn!(%tenant, lanes = healed, "doorbell would have rung too late");
+        }
+        Ok(())
+    }
+
+    /// A scope for each batch, so that none is long.
+    async fn prune(&self, tenant: TenantId, stopping: &watch::Receiver<bool>) -> sqlx::Result<()> {
+        if self.retention.keeps_all() {
+            return Ok(());
+        }
+        while !*stopping.borrow() {
+            let deleted =
+                with_tenant(&self.pool, tenant, async |mut tx| self.queue.prune(&mut tx, &self.retention).await)
+                    .await?;
+            metrics::pruned(deleted);
+            if !self.retention.is_full_batch(deleted) {
+                break;
+            }
         }
         Ok(())
     }

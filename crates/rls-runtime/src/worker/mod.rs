@@ -63,7 +63,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::pool::RlsPool;
-use crate::queue::Queue;
+use crate::queue::{Queue, Retention};
 
 pub use backoff::Backoff;
 pub use context::{Context, Stop};
@@ -98,7 +98,7 @@ pub(crate) struct Shared<S> {
     pub(crate) cancel_grace: Duration,
     pub(crate) shutdown_grace: Duration,
     pub(crate) heal_every: Duration,
-    pub(crate) retention: Option<Duration>,
+    pub(crate) retention: Retention,
 }
 
 impl<S: Clone + Send + Sync + 'static> Worker<S> {
@@ -118,7 +118,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
             cancel_grace: Duration::from_secs(5),
             shutdown_grace: Duration::from_secs(20),
             heal_every: Duration::from_secs(60),
-            retention: None,
+            retention: Retention::new(),
         };
         Worker { shared, lanes: Vec::new() }
     }
@@ -205,9 +205,9 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         self
     }
 
-    /// Delete jobs that have ended so long ago; without it they are kept.
-    pub fn retention(mut self, age: Duration) -> Worker<S> {
-        self.shared.retention = Some(age);
+    /// Delete jobs some time after they have ended, each tenant's in its own scopes; without it all are kept.
+    pub fn retention(mut self, retention: Retention) -> Worker<S> {
+        self.shared.retention = retention;
         self
     }
 

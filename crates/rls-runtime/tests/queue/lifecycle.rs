@@ -223,24 +223,6 @@ async fn claims_at_once_never_take_the_same_job() {
 }
 
 #[tokio::test]
-async fn what_has_ended_is_pruned_and_the_rest_is_kept() {
-    let site = Site::new().await;
-    let old = site.enqueue(TENANT_A, &job("old")).await;
-    let claimed = site.claim_some(TENANT_A, 1).await;
-    site.settle(&claimed[0], Settlement::Complete(None)).await;
-    let waiting = site.enqueue(TENANT_A, &job("waiting")).await;
-    let prune = async || {
-        with_tenant(&site.pool, TENANT_A, async |mut tx| site.queue.prune(&mut tx, seconds(3600), 100).await).await
-    };
-    assert_eq!(prune().await.expect("prunes"), 0);
-    site.clock.advance(seconds(3601));
-    assert_eq!(prune().await.expect("prunes"), 1);
-    let found = with_tenant(&site.pool, TENANT_A, async |mut tx| site.queue.find(&mut tx, old).await).await;
-    assert_eq!(found.expect("reads"), None);
-    assert_eq!(site.state(TENANT_A, waiting).await, JobState::Available);
-}
-
-#[tokio::test]
 async fn the_status_says_how_much_there_is_to_do() {
     let site = Site::new().await;
     for (tenant, text) in [(TENANT_A, "runs"), (TENANT_A, "dies"), (TENANT_A, "fails"), (TENANT_B, "waits")] {

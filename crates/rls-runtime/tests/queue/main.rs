@@ -13,5 +13,6 @@ mod listen;
 mod metrics;
 mod model;
 mod pooler;
+mod retention;
 mod schedule;
 mod worker;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rls_runtime::queue::{JobState, NewJob, Schedule, Settled};
+use rls_runtime::queue::{JobState, NewJob, Retention, Schedule, Settled};
 use rls_runtime::testing::{TENANT_A, TENANT_B};
 use rls_runtime::worker::{Lane, Outcome, Worker, run_job};
 use rls_runtime::{TenantId, with_tenant};
@@ -214,7 +214,8 @@ async fn it_heals_doorbells_and_prunes_what_is_old() {
         .await
         .expect("breaks");
     let (second, log) = worker(&site);
-    let mut running = start(second.maintain_every(Duration::from_millis(20)).retention(LEASE), log);
+    let mut running =
+        start(second.maintain_every(Duration::from_millis(20)).retention(Retention::new().completed(LEASE)), log);
     running.wait_for("gone", 1).await;
     running.stop().await;
     assert_eq!(site.state(TENANT_A, silenced).await, JobState::Completed);
