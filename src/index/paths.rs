@@ -116,6 +116,15 @@ impl Index<'_> {
         None
     }
 
+    /// The last name of what a name is imported as; the name itself where it is not, and `None` where the functions of a module do not agree.
+    #[must_use]
+    pub fn stands_for<'n>(&'n self, module: ModId, name: &'n Name) -> Option<&'n Name> {
+        let Some(targets) = self.modules[module as usize].uses.get(name) else { return Some(name) };
+        let mut targets = targets.iter().filter_map(|target| target.last());
+        let first = targets.next()?;
+        targets.all(|target| target == first).then_some(first)
+    }
+
     /// The module of the run that a path leads to.
     #[must_use]
     pub fn module_at(&self, module: ModId, path: &[Name]) -> Option<ModId> {

@@ -208,6 +208,16 @@ impl Index<'_> {
         path.segments.iter().flat_map(crate::facts::Segment::args).any(|arg| self.mentions(context, arg, name, depth))
     }
 
+    /// Whether an `impl` for a type of the run names it as an associated type: what a pool's own manager lends.
+    fn lends(&self, ty: TypeId, name: &str, depth: usize) -> bool {
+        self.type_impls.get(&ty).into_iter().flatten().any(|block| {
+            let def = self.impl_def(*block);
+            let module = self.impls[*block as usize].home.module;
+            let context = Context { module, self_ty: Ty::Unknown, generics: [&def.generics, &[]] };
+            def.types.iter().any(|associated| self.mentions(&context, &associated.ty, name, depth))
+        })
+    }
+
     fn mentions(&self, context: &Context<'_>, ty: &Type, name: &str, depth: usize) -> bool {
         if depth == 0 {
             return false;
@@ -224,7 +234,7 @@ impl Index<'_> {
                 }
                 self.find_type(context.module, &names).is_some_and(|id| match &self.type_def(id).kind {
                     TypeKind::Alias(target) => self.mentions(&self.context_of_type(id), target, name, depth - 1),
-                    _ => false,
+                    _ => self.lends(id, name, depth - 1),
                 })
             }
             Type::Tuple(types) => types.iter().any(|ty| self.mentions(context, ty, name, depth - 1)),

@@ -72,7 +72,7 @@ impl<'a> Reader<'_, 'a> {
         if let Some(result) = self.scope_call(expr, Callee::Path(path, &full), args, &values) {
             return result;
         }
-        if let Some(query) = self.query_call(&full, path, &values, args) {
+        if let Some(query) = self.query_call(&full, path, &values) {
             return query;
         }
         // A path that could only be guessed is given up where the number of arguments does not fit.
@@ -399,7 +399,7 @@ impl<'a> Reader<'_, 'a> {
         if let Some(result) = scoped {
             return result;
         }
-        if let Some(query) = self.query_call(&full, &call.path, &values, &call.args) {
+        if let Some(query) = self.query_call(&full, &call.path, &values) {
             return query;
         }
         if let Some(text) = self.macro_text(call, &values) {

@@ -272,13 +272,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// A call or macro that builds a query.
-    pub(super) fn query_call(
-        &mut self,
-        full: &[Name],
-        written: &Path,
-        values: &[Val<'a>],
-        args: &'a [Expr],
-    ) -> Option<Val<'a>> {
+    pub(super) fn query_call(&mut self, full: &[Name], written: &Path, values: &[Val<'a>]) -> Option<Val<'a>> {
         let written: Vec<Name> = written.names().cloned().collect();
         let index = self.all.index;
         let last = full.last()?.as_str();
@@ -294,12 +288,11 @@ impl<'a> Reader<'_, 'a> {
             },
             _ => self.included(values),
         };
-        let named = args.iter().take(1).filter_map(text::table_path);
         let of_value = match values.first() {
             Some(Val::Query(query)) if query.sql == SqlText::Unknown => query.tables.clone(),
             _ => Vec::new(),
         };
-        let mut tables: Vec<String> = named.chain(self.entity_of(&written)).chain(of_value).collect();
+        let mut tables: Vec<String> = self.entity_of(&written).into_iter().chain(of_value).collect();
         tables.dedup();
         Some(Val::Query(Rc::new(Query {
             pack: *pack,
@@ -312,10 +305,14 @@ impl<'a> Reader<'_, 'a> {
     /// A path that is a query by itself: `users::table`.
     pub(super) fn table_query(&self, names: &[Name]) -> Option<Val<'a>> {
         let (last, owner) = names.split_last()?;
-        let table = owner.last()?;
+        let table = match owner {
+            // `use schema::orders as o;`, in the function or around it.
+            [alias] => self.all.index.stands_for(self.f.context.module, alias),
+            _ => owner.last(),
+        };
         let rows = self.all.index.book.queries.get(last.as_str())?;
         let (pack, ..) = rows.iter().find(|(_, pattern, _)| pattern.is_bare())?;
-        let tables = vec![table.to_string()];
+        let tables = table.map(Name::to_string).into_iter().collect();
         Some(Val::Query(Rc::new(Query { pack: *pack, tables, ..Query::default() })))
     }
 

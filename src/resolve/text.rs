@@ -207,15 +207,3 @@ pub(super) fn of_method<'a>(text: Rc<SqlText>, name: &str) -> Val<'a> {
         _ => Val::Unknown,
     }
 }
-
-/// The table in a builder's first argument: `diesel::insert_into(users::table)`, `delete(users.find(id))`.
-pub(super) fn table_path(arg: &Expr) -> Option<String> {
-    match &arg.kind {
-        ExprKind::Path(path) if path.last() == "table" && path.segments.len() > 1 => {
-            Some(path.segments[path.segments.len() - 2].name.to_string())
-        }
-        ExprKind::Chain(root, _) => table_path(root),
-        ExprKind::Ref(inner) => table_path(inner),
-        _ => None,
-    }
-}
