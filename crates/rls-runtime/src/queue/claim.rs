@@ -16,17 +16,19 @@ use super::{Queue, duration_micros};
 /// Takes what is due in the order of rank, and gives up on the leases that have run out. They can be claimed the next time.
 ///
 /// The lists are materialized, or else the planner may run them once per row and claim more than the limit.
-/// The rows are then found by an array, because a join lets the planner, which does not know how many are picked, read the whole table.
-/// Below the mark lie the remains of what was claimed before, which a snapshot that somebody holds keeps in the index.
-/// It is a query of its own because the server takes `coalesce` for leaky, and behind a policy uses no index for what is.
+/// The rows are then found by where they are, for their locks keep them there; a join would let the planner, which does not know how many are picked, read the whole table.
+/// Searches begin at the doorbell's marks, which are queries of their own because the server takes `coalesce` for leaky, and behind a policy uses no index for what is.
 /// No priority moves a job by more than 1,000 minutes, so that jobs of the far future are not even looked at.
 const CLAIM: &str = "
 WITH clock AS MATERIALIZED (
-    SELECT coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()) AS now
+    SELECT coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()) AS now, rls_jobs_passed() AS passed
+), bell AS MATERIALIZED (
+    SELECT coalesce(min(d.low_rank), '-infinity') AS rank, coalesce(min(d.low_lease), '-infinity') AS lease
+    FROM rls_doorbell d WHERE d.tenant_id = $1 AND d.lane = $2
 ), expired AS MATERIALIZED (
     SELECT j.id FROM rls_jobs j
     WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing'
-      AND j.due_at <= (SELECT now FROM clock)
+      AND j.due_at <= (SELECT now FROM clock) AND j.due_at >= (SELECT lease FROM bell)
     ORDER BY j.due_at
     LIMIT 100
     FOR UPDATE SKIP LOCKED
@@ -44,26 +46,29 @@ WITH clock AS MATERIALIZED (
 ), running AS MATERIALIZED (
     SELECT count(*) AS n FROM rls_jobs j
     WHERE $7::int8 IS NOT NULL AND j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing'
+      AND j.due_at >= (SELECT lease FROM bell)
 ), picked AS MATERIALIZED (
-    SELECT j.id FROM rls_jobs j
+    SELECT j.ctid FROM rls_jobs j
     WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state IN ('available', 'scheduled', 'retryable')
       AND j.due_at <= (SELECT now FROM clock)
       AND j.rank <= (SELECT now FROM clock) + interval '1000 minutes'
-      AND j.rank >= (SELECT coalesce('epoch'::timestamptz + $8 * interval '1 microsecond', '-infinity'))
+      AND j.rank >= (SELECT rank FROM bell)
     ORDER BY j.rank, j.id
     LIMIT (SELECT least($4, greatest(coalesce($7 - n, $4), 0)) FROM running)
     FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE rls_jobs j
-    SET state = 'executing', token = gen_random_uuid(), attempt = j.attempt + 1, worker = $5, claimed_at = clock.now,
-        due_at = clock.now + $6 * interval '1 microsecond'
-    FROM clock
-    WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM picked))
-    RETURNING j.id, j.token, j.kind, j.payload, j.attempt, j.max_attempts,
-              (extract(epoch FROM j.rank) * 1000000)::int8 AS place,
-              (extract(epoch FROM clock.now - j.rank - j.priority * interval '1 minute') * 1000000)::int8 AS waited
+    SET state = 'executing', token = gen_random_uuid(), attempt = j.attempt + 1, worker = $5,
+        claimed_at = (SELECT now FROM clock), due_at = (SELECT now + $6 * interval '1 microsecond' FROM clock)
+    WHERE j.tenant_id = $1 AND j.ctid = ANY (ARRAY(SELECT ctid FROM picked))
+    RETURNING j.id, j.token, j.kind, j.payload, j.attempt, j.max_attempts, date_part('epoch', j.rank) AS place,
+              date_part('epoch', (SELECT now FROM clock) - j.rank - j.priority * interval '1 minute') AS waited,
+              (SELECT rls_jobs_passed() - passed FROM clock) AS passed
 )
 SELECT reclaimed.n AS reclaimed, claimed.* FROM (SELECT count(*) AS n FROM expired) reclaimed LEFT JOIN claimed ON true";
+
+/// So many remains are sooner passed, and as many more as jobs are claimed, than the doorbell's marks are raised.
+const REMAINS: i64 = 100;
 
 /// Claims that count what runs must not count at the same time.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(1919709043, rls_doorbell_key($1, $2))::text";
@@ -131,20 +136,12 @@ pub struct Claim {
     lease: Duration,
     worker: String,
     at_once: Option<u32>,
-    mark: Option<i64>,
 }
 
 impl Claim {
     /// At most so many jobs of the lane, for half a minute.
     pub fn new(lane: impl Into<String>, limit: u32) -> Claim {
-        Claim {
-            lane: lane.into(),
-            limit,
-            lease: Duration::from_secs(30),
-            worker: String::new(),
-            at_once: None,
-            mark: None,
-        }
+        Claim { lane: lane.into(), limit, lease: Duration::from_secs(30), worker: String::new(), at_once: None }
     }
 
     /// How long they are the worker's own without a heartbeat.
@@ -164,12 +161,6 @@ impl Claim {
         self.at_once = Some(jobs);
         self
     }
-
-    /// Look at no job whose place in the line is before this one.
-    pub(crate) fn beginning_at(mut self, mark: Option<i64>) -> Claim {
-        self.mark = mark;
-        self
-    }
 }
 
 /// What a claim has come to.
@@ -183,7 +174,12 @@ impl Queue {
     /// Claim due jobs of the caller's tenant, in the order of priority and time.
     ///
     /// When fewer than asked for were due the doorbell is set to when the next one is.
+    /// So it is when the claim had to pass many remains of what was claimed before; the next one then begins behind them.
     /// Leases that have run out are taken back on the way.
+    ///
+    /// A scope that does nothing but claim need not wait for the server's disk, and workers open it with [`asynchronous_commit`](crate::ScopeOptions::asynchronous_commit).
+    /// When a crash of the server undoes such a claim the job waits again, under a token that nobody has yet: the lease that was lost with it can settle nothing.
+    /// What is enqueued and what is settled must not be lost, and its scopes wait.
     ///
     /// # Errors
     /// What the server says.
@@ -204,23 +200,23 @@ impl Queue {
             .bind(&claim.worker)
             .bind(duration_micros(claim.lease))
             .bind(claim.at_once.map(i64::from))
-            .bind(claim.mark)
             .fetch_all(&mut *tx)
             .await?;
-        let (mut jobs, mut reclaimed) = (Vec::with_capacity(rows.len()), 0);
+        let (mut jobs, mut reclaimed, mut passed) = (Vec::with_capacity(rows.len()), 0, 0);
         for row in &rows {
             reclaimed = row.try_get::<i64, _>("reclaimed")?.unsigned_abs();
             // Without a job there is one row all the same.
             if let Some(id) = row.try_get("id")? {
-                jobs.push(read(JobId::new(id), tenant, &claim.lane, row)?);
+                passed = row.try_get("passed")?;
+                jobs.push((row.try_get::<f64, _>("place")?, read(JobId::new(id), tenant, &claim.lane, row)?));
             }
         }
-        if jobs.len() < claim.limit as usize {
+        if jobs.len() < claim.limit as usize || passed > 2 * jobs.len() as i64 + REMAINS {
             self.quiet(tx, &claim.lane).await?;
         }
         // An update returns its rows in whatever order.
-        jobs.sort_by_key(|job| (job.place, job.lease.job));
-        Ok(Claimed { jobs, reclaimed })
+        jobs.sort_by(|(a, first), (b, second)| a.total_cmp(b).then(first.lease.job.cmp(&second.lease.job)));
+        Ok(Claimed { jobs: jobs.into_iter().map(|(_, job)| job).collect(), reclaimed })
     }
 
     /// Extend leases, and learn which are lost and which jobs somebody wants cancelled. The answers are in the order of the leases.
@@ -291,7 +287,6 @@ impl Queue {
 }
 
 fn read(id: JobId, tenant: TenantId, lane: &str, row: &PgRow) -> sqlx::Result<ClaimedJob> {
-    let waited: i64 = row.try_get("waited")?;
     Ok(ClaimedJob {
         lease: Lease { job: id, token: row.try_get("token")? },
         tenant,
@@ -300,8 +295,7 @@ fn read(id: JobId, tenant: TenantId, lane: &str, row: &PgRow) -> sqlx::Result<Cl
         payload: row.try_get("payload")?,
         attempt: count(row, "attempt")?,
         max_attempts: count(row, "max_attempts")?,
-        waited: Duration::from_micros(u64::try_from(waited).unwrap_or(0)),
-        place: row.try_get("place")?,
+        waited: Duration::try_from_secs_f64(row.try_get("waited")?).unwrap_or_default(),
     })
 }
 

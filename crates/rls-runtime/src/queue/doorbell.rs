@@ -19,24 +19,29 @@ LIMIT $4";
 
 const TENANTS: &str = "SELECT DISTINCT d.tenant_id FROM rls_doorbell d ORDER BY 1";
 
-const QUIET: &str = "SELECT rls_doorbell_quiet($1, $2)";
+const QUIET: &str = "
+SELECT rls_doorbell_quiet($1, $2, coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()))";
 
-/// Never later than the truth, whatever has happened to the doorbell.
+/// Never later than the truth, whatever has happened to the doorbell. The next claim finds out how high the marks can be.
 const HEAL: &str = "
 WITH truth AS (
-    SELECT j.lane, min(j.due_at) AS next_due FROM rls_jobs j
+    SELECT j.lane, min(j.due_at) AS next_due, min(j.rank) FILTER (WHERE j.state <> 'executing') AS low_rank,
+           min(j.due_at) FILTER (WHERE j.state = 'executing') AS low_lease
+    FROM rls_jobs j
     WHERE j.tenant_id = $1 AND j.due_at IS NOT NULL
     GROUP BY j.lane
     UNION ALL
-    SELECT 'rls_schedules', min(s.next_at) FROM rls_schedules s
+    SELECT 'rls_schedules', min(s.next_at), NULL, NULL FROM rls_schedules s
     WHERE s.tenant_id = $1
     HAVING min(s.next_at) IS NOT NULL
 )
 INSERT INTO rls_doorbell AS d (tenant_id, lane, next_due)
 SELECT $1, t.lane, t.next_due FROM truth t
 WHERE NOT EXISTS (SELECT FROM rls_doorbell o
-                  WHERE o.tenant_id = $1 AND o.lane = t.lane AND o.next_due <= t.next_due)
-ON CONFLICT (tenant_id, lane) DO UPDATE SET next_due = excluded.next_due WHERE d.next_due > excluded.next_due";
+                  WHERE o.tenant_id = $1 AND o.lane = t.lane AND o.next_due <= t.next_due
+                    AND o.low_rank <= coalesce(t.low_rank, 'infinity') AND o.low_lease <= coalesce(t.low_lease, 'infinity'))
+ON CONFLICT (tenant_id, lane) DO UPDATE
+SET next_due = least(d.next_due, excluded.next_due), low_rank = '-infinity', low_lease = '-infinity'";
 
 /// Where the doorbell is heard, when [`Schema::notify`](super::Schema::notify) says so.
 pub(crate) const CHANNEL: &str = "rls_doorbell";
@@ -90,9 +95,9 @@ impl Queue {
         found.map_err(Error::Unavailable)
     }
 
-    /// Let the doorbell of the tenant's lane ring when its next job is due, and not before. `false` when somebody is enqueueing: then it goes on ringing.
+    /// Let the doorbell of the tenant's lane ring when its next job is due, and not before, and raise its marks. `false` when somebody is enqueueing: then it goes on ringing.
     pub(super) async fn quiet(&self, tx: &mut TenantConn, lane: &str) -> sqlx::Result<bool> {
-        sqlx::query_scalar(QUIET).bind(tx.tenant()).bind(lane).fetch_one(&mut *tx).await
+        sqlx::query_scalar(QUIET).bind(tx.tenant()).bind(lane).bind(self.now()).fetch_one(&mut *tx).await
     }
 
     /// Make the doorbell of the caller's tenant agree with the jobs, and say in how many lanes it would have rung too late.

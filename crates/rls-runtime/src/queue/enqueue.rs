@@ -7,7 +7,7 @@ use crate::handle::TenantConn;
 use super::job::{Enqueued, JobId, NewJob, OnConflict, Start};
 use super::{Queue, duration_micros, micros};
 
-/// Many at once, without unique keys.
+/// Many at once, without unique keys. Each has a place of its own in the line, a microsecond after the one before it.
 const INSERT: &str = "
 WITH clock AS (
     SELECT coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now()) AS now
@@ -22,8 +22,8 @@ WITH clock AS (
 INSERT INTO rls_jobs (tenant_id, id, lane, kind, payload, state, priority, run_at, rank, due_at, max_attempts, tags,
                       created_at)
 SELECT $1, id, lane, kind, payload::jsonb, CASE WHEN run_at > clock.now THEN 'scheduled' ELSE 'available' END, priority,
-       run_at, run_at - priority * interval '1 minute', run_at, max_attempts,
-       ARRAY(SELECT jsonb_array_elements_text(new.tags::jsonb)), clock.now
+       run_at, run_at - priority * interval '1 minute' + (ordinality - 1) * interval '1 microsecond', run_at,
+       max_attempts, ARRAY(SELECT jsonb_array_elements_text(new.tags::jsonb)), clock.now
 FROM new, clock
 ORDER BY ordinality";
 

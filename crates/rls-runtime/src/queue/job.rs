@@ -259,8 +259,6 @@ pub struct ClaimedJob {
     pub max_attempts: u32,
     /// For how long it could have been claimed already.
     pub waited: Duration,
-    /// Its place in the line, in microseconds.
-    pub(crate) place: i64,
 }
 
 /// What becomes of a job after an attempt.

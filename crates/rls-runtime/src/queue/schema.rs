@@ -93,8 +93,8 @@ impl Schema {
     pub fn down(&self) -> String {
         format!(
             "drop table if exists {};\n\
-             drop function if exists rls_jobs_enqueued, rls_jobs_sooner, rls_schedules_put, rls_doorbell_notify, \
-             rls_doorbell_ring, rls_doorbell_quiet, rls_doorbell_key;\n",
+             drop function if exists rls_jobs_enqueued, rls_jobs_sooner, rls_jobs_passed, rls_schedules_put, \
+             rls_doorbell_notify, rls_doorbell_ring, rls_doorbell_quiet, rls_doorbell_key;\n",
             Schema::TABLES.join(", ")
         )
     }

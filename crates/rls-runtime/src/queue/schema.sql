@@ -50,6 +50,10 @@ create table if not exists rls_doorbell (
     tenant_id uuid not null,
     lane text not null,
     next_due timestamptz not null,
+    -- Low-water marks: no job that waits has an earlier place in the line, and no lease ends earlier.
+    -- Before them lie only the remains of what was claimed, which a snapshot that somebody holds keeps in the indexes.
+    low_rank timestamptz not null default '-infinity',
+    low_lease timestamptz not null default '-infinity',
     primary key (tenant_id, lane)
 );
 
@@ -130,36 +134,57 @@ create or replace function rls_doorbell_key(tenant uuid, lane text) returns inte
     language sql immutable parallel safe
     as $$ select pg_catalog.hashtext(tenant::text || lane) $$;
 
-create or replace function rls_doorbell_ring(tenant uuid, in_lane text, due timestamptz) returns void
+-- What does not stand in the line, as a schedule, has no place there.
+create or replace function rls_doorbell_ring(
+    tenant uuid, in_lane text, due timestamptz, place timestamptz default 'infinity') returns void
     language plpgsql
     as $$
 begin
     perform pg_advisory_xact_lock_shared(1919709042, rls_doorbell_key(tenant, in_lane));
     -- Most jobs come while the bell rings already, and then nothing is written.
-    perform from rls_doorbell d where d.tenant_id = tenant and d.lane = in_lane and d.next_due <= due;
+    perform from rls_doorbell d
+    where d.tenant_id = tenant and d.lane = in_lane and d.next_due <= due and d.low_rank <= place;
     if not found then
-        insert into rls_doorbell as d values (tenant, in_lane, due)
-        on conflict (tenant_id, lane) do update set next_due = excluded.next_due where d.next_due > excluded.next_due;
+        insert into rls_doorbell as d (tenant_id, lane, next_due) values (tenant, in_lane, due)
+        on conflict (tenant_id, lane) do update
+        set next_due = least(d.next_due, excluded.next_due), low_rank = least(d.low_rank, place)
+        where d.next_due > excluded.next_due or d.low_rank > place;
     end if;
 end
 $$;
 
-create or replace function rls_doorbell_quiet(tenant uuid, in_lane text) returns boolean
+-- Makes the bell ring when the next job is due, and raises the marks; both begin their search where the bell stood.
+-- A claim that is not committed yet makes a lease that ends after now.
+create or replace function rls_doorbell_quiet(tenant uuid, in_lane text, clock timestamptz) returns boolean
     language plpgsql
     as $$
+declare
+    bell rls_doorbell;
+    start timestamptz;
+    place timestamptz;
+    lease timestamptz;
+    tick timestamptz;
 begin
     if not pg_try_advisory_xact_lock(1919709042, rls_doorbell_key(tenant, in_lane)) then
         return false;
     end if;
+    select * into bell from rls_doorbell d where d.tenant_id = tenant and d.lane = in_lane;
+    select min(j.due_at) into start from rls_jobs j
+    where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')
+      and j.due_at >= bell.next_due;
+    select min(j.rank) into place from rls_jobs j
+    where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')
+      and j.rank >= bell.low_rank;
+    select min(j.due_at) into lease from rls_jobs j
+    where j.tenant_id = tenant and j.lane = in_lane and j.state = 'executing' and j.due_at >= bell.low_lease;
+    if in_lane = 'rls_schedules' then
+        select min(s.next_at) into tick from rls_schedules s where s.tenant_id = tenant;
+    end if;
     update rls_doorbell d
-    set next_due = least(
-        'infinity',
-        (select min(j.due_at) from rls_jobs j
-         where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')),
-        (select min(j.due_at) from rls_jobs j
-         where j.tenant_id = tenant and j.lane = in_lane and j.state = 'executing'),
-        (select min(s.next_at) from rls_schedules s where s.tenant_id = tenant and in_lane = 'rls_schedules'))
-    where d.tenant_id = tenant and d.lane = in_lane;
+    set next_due = least('infinity', start, lease, tick), low_rank = coalesce(place, 'infinity'),
+        low_lease = least(lease, clock)
+    where d.tenant_id = tenant and d.lane = in_lane
+      and (d.next_due, d.low_rank) is distinct from (least('infinity', start, lease, tick), coalesce(place, 'infinity'));
     return true;
 end
 $$;
@@ -178,8 +203,8 @@ create or replace function rls_jobs_enqueued() returns trigger
     language plpgsql
     as $$
 begin
-    perform rls_doorbell_ring(e.tenant_id, e.lane, e.due)
-    from (select n.tenant_id, n.lane, min(n.due_at) as due from enqueued n
+    perform rls_doorbell_ring(e.tenant_id, e.lane, e.due, e.place)
+    from (select n.tenant_id, n.lane, min(n.due_at) as due, min(n.rank) as place from enqueued n
           where n.due_at is not null group by n.tenant_id, n.lane order by n.tenant_id, n.lane) e;
     return null;
 end
@@ -189,7 +214,7 @@ create or replace function rls_jobs_sooner() returns trigger
     language plpgsql
     as $$
 begin
-    perform rls_doorbell_ring(new.tenant_id, new.lane, new.due_at);
+    perform rls_doorbell_ring(new.tenant_id, new.lane, new.due_at, new.rank);
     return null;
 end
 $$;
@@ -197,11 +222,20 @@ $$;
 create or replace trigger rls_jobs_enqueued after insert on rls_jobs
     referencing new table as enqueued for each statement execute function rls_jobs_enqueued();
 
--- Claims and heartbeats make a job due later, and endings make it due never: none of them rings.
+-- Claims and heartbeats make a job due later, and endings make it due never: none of them rings. Who goes back into the line does.
 create or replace trigger rls_jobs_sooner after update on rls_jobs
     for each row when (new.due_at < old.due_at or old.due_at is null and new.due_at is not null
-                       or old.lane <> new.lane)
+                       or old.lane <> new.lane or new.rank < old.rank and new.due_at is not null
+                       or old.state = 'executing' and new.state in ('available', 'scheduled', 'retryable'))
     execute function rls_jobs_sooner();
+
+-- How many entries of their indexes the searches for work have read in this session, the remains among them.
+create or replace function rls_jobs_passed() returns bigint
+    language sql
+    as $$
+    select pg_catalog.pg_stat_get_xact_tuples_returned('rls_jobs_waiting'::regclass)
+         + pg_catalog.pg_stat_get_xact_tuples_returned('rls_jobs_running'::regclass)
+    $$;
 
 create or replace function rls_schedules_put() returns trigger
     language plpgsql

@@ -1,6 +1,5 @@
 //! One lane in, its jobs claimed tenant by tenant and run, until the worker stops.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -77,39 +76,6 @@ const MOMENT: Duration = Duration::from_millis(5);
 /// When something is due that may not be claimed, nobody tells when it may: look again so soon at least.
 const SOON: Duration = Duration::from_millis(500);
 
-/// How long a mark is good for: so long an urgent job may wait behind a backlog, in the worst case.
-const MARK_AGE: Duration = Duration::from_secs(1);
-
-/// Where the last claim of a backlog began, so that the next one need not pass what was claimed before.
-#[derive(Default)]
-struct Marks(BTreeMap<Due, Mark>);
-
-struct Mark {
-    place: i64,
-    set: Instant,
-}
-
-impl Marks {
-    fn of(&self, due: &Due, now: Instant) -> Option<i64> {
-        self.0.get(due).filter(|mark| now.duration_since(mark.set) < MARK_AGE).map(|mark| mark.place)
-    }
-
-    fn note(&mut self, due: Due, claimed: &[ClaimedJob], wanted: usize, now: Instant) {
-        let set = self.0.remove(&due).map(|mark| mark.set).filter(|set| now.duration_since(*set) < MARK_AGE);
-        if let Some(first) = claimed.first().filter(|_| claimed.len() == wanted) {
-            self.0.insert(due, Mark { place: first.place, set: set.unwrap_or(now) });
-        }
-    }
-}
-
-/// Where a lane stands.
-#[derive(Default)]
-struct Progress {
-    /// The tenant that was served last.
-    cursor: Option<TenantId>,
-    marks: Marks,
-}
-
 /// A lane while the worker runs.
 pub(crate) struct Served {
     pub(crate) lane: Lane,
@@ -138,16 +104,16 @@ impl Served {
     {
         let slots = Arc::new(Semaphore::new(self.lane.slots));
         let mut jobs = JoinSet::new();
-        let mut progress = Progress::default();
+        // The tenant that was served last.
+        let mut cursor = None;
         while !*stopping.borrow() {
             while jobs.try_join_next().is_some() {}
             // Before it looks, so that nothing is missed between the look and the wait.
             woken.mark_unchanged();
-            let round =
-                self.round(&shared, &slots, &stopping, &mut progress, &mut jobs).await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, lane = ?self.lane.names, "no work can be claimed");
-                    Round::Waiting
-                });
+            let round = self.round(&shared, &slots, &stopping, &mut cursor, &mut jobs).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, lane = ?self.lane.names, "no work can be claimed");
+                Round::Waiting
+            });
             let wait = async {
                 match round {
                     Round::Claimed => self.wait_for_room(&slots).await,
@@ -179,7 +145,7 @@ impl Served {
         shared: &Arc<Shared<S>>,
         slots: &Arc<Semaphore>,
         stopping: &watch::Receiver<bool>,
-        progress: &mut Progress,
+        cursor: &mut Option<TenantId>,
         jobs: &mut JoinSet<()>,
     ) -> Result<Round, Error>
     where
@@ -191,7 +157,7 @@ impl Served {
         }
         // Some turn out to have nothing that may be claimed, so look at more than there are slots for.
         let limit = u32::try_from(free + LOOK_AHEAD).unwrap_or(u32::MAX);
-        let due = shared.queue.due(&shared.pool, self.lane.names(), progress.cursor, limit).await?;
+        let due = shared.queue.due(&shared.pool, self.lane.names(), *cursor, limit).await?;
         metrics::looked(self.lane.name(), due.len());
         // A few for each, and with many slots a few more than that, but still for sixteen tenants at least.
         let share = free.div_ceil(due.len().max(1)).max(self.lane.slots / 16);
@@ -202,14 +168,11 @@ impl Served {
                 break;
             }
             let began = Instant::now();
-            let mark = progress.marks.of(&due, began);
-            progress.cursor = Some(due.tenant);
-            let claimed = self.claim(shared, &due, wanted, mark).await?;
-            // Behind the mark there may be more than before it.
-            if !claimed.is_empty() || mark.is_some() {
+            *cursor = Some(due.tenant);
+            let claimed = self.claim(shared, &due, wanted).await?;
+            if !claimed.is_empty() {
                 round = Round::Claimed;
             }
-            progress.marks.note(due, &claimed, wanted, began);
             for job in claimed {
                 // Only this loop takes slots, so there is one.
                 let Ok(slot) = Arc::clone(slots).try_acquire_owned() else { break };
@@ -220,16 +183,10 @@ impl Served {
         Ok(round)
     }
 
-    async fn claim<S>(
-        &self,
-        shared: &Shared<S>,
-        due: &Due,
-        wanted: usize,
-        mark: Option<i64>,
-    ) -> Result<Vec<ClaimedJob>, Error> {
+    async fn claim<S>(&self, shared: &Shared<S>, due: &Due, wanted: usize) -> Result<Vec<ClaimedJob>, Error> {
         let began = Instant::now();
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let mut claim = Claim::new(&due.lane, wanted).lease(shared.lease).worker(&shared.name).beginning_at(mark);
+        let mut claim = Claim::new(&due.lane, wanted).lease(shared.lease).worker(&shared.name);
         if let Some(at_once) = self.lane.per_tenant {
             claim = claim.at_once(at_once);
         }
@@ -256,51 +213,5 @@ async fn run_one<S>(
     if let Some(settlement) = shared.execute(job, &entry).await {
         // The slot and the lease are kept until the settlement is written.
         ended.send(Ended { tenant, lease, lane, settlement, entry, _slot: slot }).ok();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::queue::{JobId, Lease};
-
-    fn claimed(place: i64) -> ClaimedJob {
-        let nil = uuid::Uuid::nil();
-        ClaimedJob {
-            lease: Lease { job: JobId::new(nil), token: nil },
-            tenant: nil.into(),
-            lane: "a".to_owned(),
-            kind: "b".to_owned(),
-            payload: serde_json::Value::Null,
-            attempt: 1,
-            max_attempts: 1,
-            waited: Duration::ZERO,
-            place,
-        }
-    }
-
-    fn due() -> Due {
-        Due { tenant: uuid::Uuid::nil().into(), lane: "a".to_owned() }
-    }
-
-    #[test]
-    fn a_mark_is_set_by_a_full_claim_and_removed_by_a_short_one() {
-        let (mut marks, now) = (Marks::default(), Instant::now());
-        assert_eq!(marks.of(&due(), now), None);
-        marks.note(due(), &[claimed(7), claimed(9)], 2, now);
-        assert_eq!(marks.of(&due(), now), Some(7));
-        marks.note(due(), &[claimed(9)], 2, now);
-        assert_eq!(marks.of(&due(), now), None);
-    }
-
-    #[test]
-    fn a_mark_is_moved_but_not_renewed_until_it_is_too_old() {
-        let (mut marks, start) = (Marks::default(), Instant::now());
-        marks.note(due(), &[claimed(7)], 1, start);
-        marks.note(due(), &[claimed(8)], 1, start + MARK_AGE / 2);
-        assert_eq!(marks.of(&due(), start + MARK_AGE / 2), Some(8));
-        assert_eq!(marks.of(&due(), start + MARK_AGE), None);
-        marks.note(due(), &[claimed(3)], 1, start + MARK_AGE);
-        assert_eq!(marks.of(&due(), start + MARK_AGE * 3 / 2), Some(3));
     }
 }

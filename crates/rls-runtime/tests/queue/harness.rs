@@ -6,7 +6,7 @@ use rls_runtime::queue::{
     Claim, ClaimedJob, Due, JobId, JobState, JobStatus, NewJob, Queue, Schema, Settled, Settlement,
 };
 use rls_runtime::testing::{FixedClock, TestDb};
-use rls_runtime::{RlsPool, TenantId, with_tenant};
+use rls_runtime::{RlsPool, RlsPoolOptions, TenantId, with_tenant};
 
 pub const LANE: &str = "upload";
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -29,13 +29,28 @@ pub fn job(text: &str) -> NewJob {
 
 impl Site {
     pub async fn new() -> Site {
+        Site::with_connections(4).await
+    }
+
+    pub async fn with_connections(connections: u32) -> Site {
+        Site::prepared(connections, |_| String::new()).await
+    }
+
+    /// After what the superuser has to say about the database of this name.
+    pub async fn prepared(connections: u32, sql: fn(&str) -> String) -> Site {
         let db = TestDb::new().await;
+        db.execute_as_superuser(&sql(db.name())).await.expect("the superuser may");
         let owner = db.owner_pool().await.expect("the owner connects");
         Schema::new().role(db.runtime()).apply(&owner).await.expect("the schema is valid");
-        let pool = db.pool().await;
+        let pool = db.pool_with(RlsPoolOptions::new().max_connections(connections)).await;
         let clock = FixedClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
         let shown = clock.clone();
         Site { db, pool, queue: Queue::with_clock(move || shown.now()), clock }
+    }
+
+    /// What the queue's statements take for now.
+    pub fn now_in_micros(&self) -> u128 {
+        self.clock.now().duration_since(SystemTime::UNIX_EPOCH).expect("is later").as_micros()
     }
 
     pub async fn enqueue(&self, tenant: TenantId, job: &NewJob) -> JobId {

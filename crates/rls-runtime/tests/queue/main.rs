@@ -5,10 +5,12 @@ mod pgbouncer;
 
 mod acting;
 mod doorbell;
+mod durable;
 mod enqueue;
 mod harness;
 mod lifecycle;
 mod listen;
+mod marks;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod model;
