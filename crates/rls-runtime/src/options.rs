@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 /// How much a scope sees of what others commit meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,6 +37,7 @@ pub struct ScopeOptions {
     lock_timeout: Option<Duration>,
     idle_timeout: Option<Duration>,
     asynchronous_commit: bool,
+    further: Option<(&'static str, Uuid)>,
     label: Option<&'static str>,
 }
 
@@ -48,6 +51,7 @@ impl ScopeOptions {
             lock_timeout: None,
             idle_timeout: None,
             asynchronous_commit: false,
+            further: None,
             label: None,
         }
     }
@@ -88,6 +92,19 @@ impl ScopeOptions {
         self
     }
 
+    /// Set one setting more beside the tenant, for policies with a second condition, such as the session of a guest.
+    ///
+    /// Unlike the tenant it is not looked at again when the scope commits.
+    ///
+    /// # Panics
+    ///
+    /// When the name is not of the form `app.guest_session_id`; in a constant, when it is compiled.
+    pub const fn also(mut self, setting: &'static str, value: Uuid) -> ScopeOptions {
+        assert!(is_custom_setting(setting), "a setting of one's own is two words of a-z, 0-9 and _ with a dot between");
+        self.further = Some((setting, value));
+        self
+    }
+
     /// Name the scope in traces.
     pub const fn label(mut self, label: &'static str) -> ScopeOptions {
         self.label = Some(label);
@@ -124,8 +141,25 @@ impl ScopeOptions {
             let milliseconds = timeout?.as_millis().clamp(1, i32::MAX as u128);
             Some((name, milliseconds.to_string()))
         });
-        timeouts.chain(self.asynchronous_commit.then(|| ("synchronous_commit", "off".to_owned())))
+        let further = self.further.map(|(name, value)| (name, value.to_string()));
+        timeouts.chain(self.asynchronous_commit.then(|| ("synchronous_commit", "off".to_owned()))).chain(further)
     }
+}
+
+/// Whether a name can be no setting of the server's own, and nothing but a name.
+const fn is_custom_setting(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let (mut at, mut dots) = (0, 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'a'..=b'z' => {}
+            b'0'..=b'9' | b'_' if at > 0 && bytes[at - 1] != b'.' => {}
+            b'.' if at > 0 && at + 1 < bytes.len() => dots += 1,
+            _ => return false,
+        }
+        at += 1;
+    }
+    dots == 1
 }
 
 /// How often a scope is tried again after a serialization failure (40001) or a deadlock (40P01).
@@ -180,6 +214,24 @@ mod tests {
         let expected = [Some(10), Some(20), Some(30), None].map(|ms| ms.map(Duration::from_millis));
         assert_eq!(pauses, expected);
         assert_eq!(retry.pause_after(1, 0), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_further_setting_is_a_name_and_nothing_else() {
+        for (name, is_one) in [
+            ("app.guest_session_id", true),
+            ("app", false),
+            (".app", false),
+            ("app.", false),
+            ("a.b.c", false),
+            ("app.x=1;drop", false),
+            ("App.Guest", false),
+            ("app.1", false),
+        ] {
+            assert_eq!(is_custom_setting(name), is_one, "{name}");
+        }
+        let options = ScopeOptions::new().also("app.guest_session_id", Uuid::nil());
+        assert_eq!(options.settings().collect::<Vec<_>>(), [("app.guest_session_id", Uuid::nil().to_string())]);
     }
 
     #[test]

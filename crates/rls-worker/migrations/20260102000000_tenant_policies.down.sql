@@ -1,3 +1,13 @@
+alter table "guest_results" disable row level security;
+drop policy if exists tenant_isolation_select on "guest_results";
+drop policy if exists tenant_isolation_insert on "guest_results";
+drop policy if exists tenant_isolation_update on "guest_results";
+drop policy if exists tenant_isolation_delete on "guest_results";
+alter table "guest_sessions" disable row level security;
+drop policy if exists tenant_isolation_select on "guest_sessions";
+drop policy if exists tenant_isolation_insert on "guest_sessions";
+drop policy if exists tenant_isolation_update on "guest_sessions";
+drop policy if exists tenant_isolation_delete on "guest_sessions";
 alter table "trade_spikes" disable row level security;
 drop policy if exists tenant_isolation_select on "trade_spikes";
 drop policy if exists tenant_isolation_insert on "trade_spikes";

@@ -15,6 +15,8 @@ pub mod catalog;
 
 pub mod trade;
 
+pub mod guest;
+
 pub mod notifications;
 
 pub mod claims;

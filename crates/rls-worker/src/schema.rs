@@ -54,6 +54,8 @@ pub const TENANT_TABLES: &[&str] = &[
     "notification_rate_buckets",
     "notification_schedules",
     "trade_spikes",
+    "guest_sessions",
+    "guest_results",
 ];
 
 /// Tables that all tenants read and the worker never writes.
@@ -78,6 +80,40 @@ pub fn policies_down() -> String {
     tenant_tables().rev().map(|table| table.disable() + &table.drop_policies()).collect()
 }
 
+/// The setting of a scope that is a guest's: the guest's session.
+pub const GUEST_SETTING: &str = "app.guest_session_id";
+
+/// A second condition beside the tenant: a guest sees the rows of the own session, and no others.
+///
+/// Where no guest is set the scope is the tenant's own, and the condition asks for nothing.
+fn guest_policy(table: &str) -> String {
+    let guest = format!("(select nullif(current_setting('{GUEST_SETTING}', true), ''))");
+    let condition = match table {
+        "guest_sessions" => format!("{guest} is null or id = {guest}::uuid"),
+        "guest_results" => format!("{guest} is null or guest_session_id = {guest}::uuid"),
+        _ => format!("{guest} is null"),
+    };
+    let table = TableName::new(table);
+    format!(
+        "drop policy if exists guest_own_rows on {table};\n\
+         create policy guest_own_rows on {table} as restrictive\n  \
+         for all to public\n  using ({condition})\n  with check ({condition});\n"
+    )
+}
+
+/// Keeps guests to the rows of their own sessions.
+#[must_use]
+pub fn guest_policies_up() -> String {
+    TENANT_TABLES.iter().map(|table| guest_policy(table)).collect()
+}
+
+/// Takes the second condition away.
+#[must_use]
+pub fn guest_policies_down() -> String {
+    let drop = |table: &&'static str| format!("drop policy if exists guest_own_rows on {};\n", TableName::new(*table));
+    TENANT_TABLES.iter().rev().map(drop).collect()
+}
+
 /// The plan's own migration: nobody gets past the policies any more.
 #[must_use]
 pub fn reenable_force() -> Migration {
@@ -93,7 +129,9 @@ pub async fn set_up(owner: &mut PgConnection, role: &str, version: Option<i64>) 
         Some(version) => MIGRATOR.run_to(version, &mut *owner).await?,
         None => MIGRATOR.run(&mut *owner).await?,
     }
-    let queue = format!("begin; {} commit;", Schema::new().role(role).up());
+    // Of the queue a guest sees nothing either; the doorbell holds nothing to see.
+    let guests = guest_policy("rls_jobs");
+    let queue = format!("begin; {} {guests} commit;", Schema::new().role(role).up());
     // rls-audit: allow(RLS003, reason = "makes the tables of the queue, as their owner")
     sqlx::raw_sql(AssertSqlSafe(queue)).execute(&mut *owner).await?;
     seed(owner).await?;
@@ -229,6 +267,8 @@ mod tests {
     fn the_migrations_are_what_the_policy_module_writes() {
         check("20260102000000_tenant_policies.up.sql", &policies_up());
         check("20260102000000_tenant_policies.down.sql", &policies_down());
+        check("20260102000001_guest_policies.up.sql", &guest_policies_up());
+        check("20260102000001_guest_policies.down.sql", &guest_policies_down());
         check("20260302000000_reenable_force_rls_tenant_tables.up.sql", &reenable_force().up_sql());
         check("20260302000000_reenable_force_rls_tenant_tables.down.sql", &reenable_force().down_sql());
     }
@@ -238,6 +278,7 @@ mod tests {
         let schema = [
             include_str!("../migrations/20260101000000_schema.up.sql"),
             include_str!("../migrations/20260101000001_claims.up.sql"),
+            include_str!("../migrations/20260101000002_guests.up.sql"),
         ];
         let created: Vec<&str> = schema
             .iter()

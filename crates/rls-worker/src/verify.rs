@@ -111,7 +111,7 @@ async fn unforced(owner: &mut PgConnection) -> sqlx::Result<Vec<String>> {
          from unnest($1) as name
          left join pg_class c on c.relname = name and c.relnamespace = 'public'::regnamespace
          left join lateral (select count(distinct polcmd) + 4 * count(*) filter (where polcmd = '*') as commands
-             from pg_policy where polrelid = c.oid) p on true
+             from pg_policy where polrelid = c.oid and polpermissive) p on true
          where c.oid is null or not c.relrowsecurity or not c.relforcerowsecurity or p.commands < 4 order by 1",
     )
     .bind(tables)

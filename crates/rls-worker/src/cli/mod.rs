@@ -3,6 +3,7 @@
 mod check;
 mod desk;
 mod feed;
+mod guest;
 mod mail;
 mod serve;
 
@@ -110,6 +111,9 @@ enum Command {
     },
     /// List findings, or do something about them
     Finding(desk::FindingCommand),
+    /// Let somebody try one small file without an account
+    #[command(subcommand)]
+    Guest(guest::GuestCommand),
     /// List claims, start one, or note what became of it
     Claim(desk::ClaimCommand),
     /// Enqueue and process one job of each lane
@@ -201,6 +205,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
         }
         Command::Status { runtime, tenant } => feed::status(&runtime.pool().await?, tenant).await,
         Command::Finding(command) => desk::finding(&command).await,
+        Command::Guest(command) => guest::guest(&command).await,
         Command::Claim(command) => desk::claim(&command).await,
         Command::Smoke { database_url } => check::smoke(database_url.as_deref()).await,
         Command::Parity { out } => check::parity(&out).await,

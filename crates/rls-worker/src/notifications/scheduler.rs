@@ -13,6 +13,7 @@ use super::engine::NotificationDigest;
 use super::spike_detection::{self, Day};
 use super::templates::Template;
 use super::{events, exception_alert};
+use crate::guest;
 use crate::trade::detection;
 
 /// A schedule that is due.
@@ -56,13 +57,14 @@ pub async fn tick(pool: &RlsPool, queue: &Queue, now: DateTime<Utc>) -> sqlx::Re
     enqueued
 }
 
-/// Enqueues what is due for one tenant.
+/// Enqueues what is due for one tenant, and lets go of guests whose time is over.
 ///
 /// # Errors
 /// When the database says no.
 pub async fn tick_tenant(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -> sqlx::Result<usize> {
     let digests = enqueue_digests(tx, queue, now).await?;
     let spikes = detect_spikes(tx, queue, now).await?;
+    guest::remove_expired(tx, now).await?;
     Ok(digests + spikes + exception_alert::scan(tx, queue, now).await?)
 }
 

@@ -17,9 +17,10 @@ use sqlx::{Connection as _, PgConnection};
 
 pub use artifact::{Artifact, Error, LaneRow, Probe, Status, TableRow};
 
+use crate::guest;
 use crate::notifications::preferences::{self, Channel, Wants};
 use crate::notifications::templates::Template;
-use crate::samples::throwaway;
+use crate::samples::{CATALOG, now, throwaway};
 use crate::schema::{REENABLE_FORCE, TENANT_TABLES};
 use crate::smoke::{Input, Step, inputs, process};
 use snapshot::{Snapshot, compare};
@@ -100,9 +101,15 @@ async fn one_side(pool: &RlsPool, name: &'static str, tenant: TenantId, mail: &P
     .await?;
     let mut all = inputs();
     // The same file again, and one that is refused.
-    all.push(("catalog_upload", Input::File(crate::samples::CATALOG)));
+    all.push(("catalog_upload", Input::File(CATALOG)));
     all.push(("catalog_upload", Input::File(BAD)));
     let steps = process(pool, tenant, all, mail).await?;
+    // A control: guests have nothing to do with the migration, and must not notice it.
+    let token = with_tenant(pool, tenant, async |mut tx| {
+        guest::invite(&mut tx, "guest@example.com", guest::Offer::Catalog, chrono::Duration::days(7), now()).await
+    })
+    .await?;
+    guest::upload(pool, &token, CATALOG.as_bytes(), now()).await?;
     let snapshot = Snapshot::take(pool, tenant).await?;
     Ok(Side { name, steps, snapshot })
 }

@@ -9,6 +9,7 @@ use sqlx::types::Json;
 
 use super::decision::{Decision, Law, Verdict, decide};
 use super::product::Product;
+use crate::catalog::row::ProductRow;
 
 /// Which products are screened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +59,33 @@ pub struct Listed {
     attributes: Option<Value>,
 }
 
+/// A row of a file that is screened without going to the catalog.
+impl From<ProductRow> for Listed {
+    fn from(row: ProductRow) -> Listed {
+        Listed {
+            sku: row.sku,
+            sku_norm: row.sku_norm,
+            version: 1,
+            title: row.title,
+            description: row.description,
+            category: row.category,
+            hs_code: row.hs_code,
+            country_of_origin: row.country_of_origin,
+            country_of_export: row.country_of_export,
+            exporter_name: row.exporter_name,
+            exporter_id: row.exporter_id,
+            unit_cost: row.unit_cost,
+            currency: row.currency,
+            uom: row.uom,
+            net_weight_kg: row.net_weight_kg,
+            attributes: row.attributes,
+        }
+    }
+}
+
 impl Listed {
-    fn product(&self) -> Product {
+    /// The product as it is screened.
+    pub(crate) fn product(&self) -> Product {
         let texts = [Some(&self.title), self.description.as_ref(), self.category.as_ref()];
         Product {
             sku: self.sku.clone(),

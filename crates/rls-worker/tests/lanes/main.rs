@@ -3,6 +3,7 @@
 mod alerts;
 mod claims;
 mod golden;
+mod guests;
 mod isolation;
 mod mail;
 mod mail_server;

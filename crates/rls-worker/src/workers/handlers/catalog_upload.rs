@@ -51,12 +51,14 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
     Ok(outcome)
 }
 
-fn header(table: &Table) -> Result<Header, FileError> {
+/// The titles of the file.
+pub(crate) fn header(table: &Table) -> Result<Header, FileError> {
     let first = table.rows().next().ok_or_else(|| FileError::new("FILE_EMPTY", "the file has no row"))??;
     Header::find(&first, COLUMNS)
 }
 
-fn products<'t>(
+/// The products of the file, row by row.
+pub(crate) fn products<'t>(
     table: &'t Table,
     header: &'t Header,
 ) -> impl Iterator<Item = Result<Parsed<ProductRow>, FileError>> + 't {

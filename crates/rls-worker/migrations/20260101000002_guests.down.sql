@@ -1,0 +1,1 @@
+drop table guest_results, guest_sessions;
