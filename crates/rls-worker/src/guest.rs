@@ -161,7 +161,8 @@ pub async fn upload(pool: &RlsPool, token: &Token, file: &[u8], now: DateTime<Ut
 /// # Errors
 /// When the token is not valid.
 pub async fn results(pool: &RlsPool, token: &Token, now: DateTime<Utc>) -> Result<Value, LaneError> {
-    with_tenant_opts(pool, token.tenant, &token.scope().read_only(), async |mut tx| {
+    let scope = token.scope().read_only();
+    with_tenant_opts(pool, token.tenant, &scope, async |mut tx| {
         token.session(&mut tx, now).await?;
         Ok(sqlx::query_scalar(
             "select jsonb_build_object('summary', s.summary, 'results', (

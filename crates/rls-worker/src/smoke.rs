@@ -153,8 +153,11 @@ async fn wait(pool: &RlsPool, queue: &Queue, tenant: TenantId, job: JobId) -> Re
     }
 }
 
-/// Until what the jobs have enqueued themselves has ended too.
-async fn settle(pool: &RlsPool, tenant: TenantId) -> Result<(), LaneError> {
+/// Until all jobs of a tenant have ended, what they have enqueued themselves among them.
+///
+/// # Errors
+/// When the database says no.
+pub async fn settle(pool: &RlsPool, tenant: TenantId) -> Result<(), LaneError> {
     let began = Instant::now();
     loop {
         let open = with_tenant(pool, tenant, async |mut tx| open_jobs(&mut tx).await).await?;

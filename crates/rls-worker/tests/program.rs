@@ -1,11 +1,13 @@
 //! The program, as one runs it.
 
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Output, Stdio};
 
-use rls_runtime::testing::{TENANT_A, TestDb};
+use rls_runtime::testing::{TENANT_A, TENANT_B, TestDb};
 use rls_worker::notifications::templates::Template;
 use rls_worker::notifications::unsubscribe::{Key, Subscription};
 use rls_worker::schema::REENABLE_FORCE;
+use rls_worker::workers::jobs::LANES;
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rls-worker"));
@@ -22,7 +24,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String) {
 fn smoke_processes_every_lane_on_its_own_database() {
     let (code, shown) = run(&["smoke"]);
     assert_eq!(code, Some(0), "{shown}");
-    for lane in rls_worker::workers::jobs::LANES {
+    for lane in LANES {
         let line = shown.lines().find(|line| line.starts_with(lane) && line.contains("completed"));
         let line = line.unwrap_or_else(|| panic!("{lane} is not there: {shown}"));
         assert!(!lane.starts_with("notification_") || line.ends_with("1 deliveries, 1 sent"), "{line}");
@@ -121,6 +123,131 @@ async fn whoever_subscribes_can_end_it_with_the_token_of_a_link() {
     assert!(unsubscribe(&token).1.contains("anyway"));
     let (code, shown) = unsubscribe(&token.replacen('.', "A.", 1));
     assert!(code == Some(2), "a changed token is refused: {shown}");
+}
+
+/// What stands after a word in the output.
+fn after<'a>(shown: &'a str, word: &str) -> &'a str {
+    let line = shown.lines().find_map(|line| line.strip_prefix(word));
+    line.unwrap_or_else(|| panic!("no `{word}` in {shown}")).trim()
+}
+
+/// A program that does not outlive a test that fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn dev_runs_everything_says_where_to_look_and_leaves_nothing() {
+    let mut command = program(&["dev"]);
+    let mut dev = Running(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut shown = String::new();
+    for line in BufReader::new(dev.0.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        shown.push_str(&line);
+        shown.push('\n');
+        if line.starts_with("ready") {
+            break;
+        }
+    }
+    let mail = std::path::PathBuf::from(after(&shown, "mail "));
+    let url = after(&shown, "what the worker sees").trim_start_matches("psql ").trim_matches('\'').to_owned();
+    let home = std::path::PathBuf::from(url.split_once("?host=").unwrap().1);
+    assert!(home.is_dir(), "{shown}");
+    for tenant in [TENANT_A, TENANT_B] {
+        let (_, jobs) = run(&["status", "--tenant", &tenant.to_string(), "--database-url", &url]);
+        for lane in LANES {
+            assert!(jobs.lines().any(|line| line.starts_with(lane) && line.contains("completed")), "{lane}: {jobs}");
+        }
+    }
+    let tenant = TENANT_A.to_string();
+    let (_, findings) = run(&["finding", "list", "--tenant", &tenant, "--database-url", &url]);
+    let findings: serde_json::Value = serde_json::from_str(&findings).unwrap();
+    assert_eq!(findings.as_array().unwrap().len(), 4);
+    let files = std::fs::read_dir(&mail).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let files: Vec<String> = files.collect();
+    for template in ["trade-caught", "ship-recon"] {
+        assert!(files.iter().any(|file| file.starts_with(template) && file.ends_with(".html")), "{files:?}");
+    }
+    let stopped = Command::new("kill").args(["-TERM", &dev.0.id().to_string()]).status().unwrap();
+    assert!(stopped.success() && dev.0.wait().unwrap().success(), "it stops when it is told to");
+    assert!(!mail.exists(), "the mail is gone");
+    // The server is stopped by somebody who outlives the program a little.
+    let is_gone = (0..5_000).any(|_| !home.exists() || !Command::new("true").status().unwrap().success());
+    assert!(is_gone, "the server's folder is gone");
+}
+
+#[test]
+fn preview_writes_all_six_messages() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, shown) = run(&["preview", "--out", folder.path().to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 12);
+}
+
+#[tokio::test]
+async fn a_guest_is_invited_uploads_and_reads_at_the_prompt() {
+    let db = TestDb::new().await;
+    let (owner, runtime, role) = (db.url(&db.owner()), db.url(&db.runtime()), db.runtime());
+    assert_eq!(run(&["migrate", "--owner-url", &owner, "--role", &role]).0, Some(0));
+    let tenant = TENANT_A.to_string();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/catalog_upload.csv");
+    let guest = |arguments: &[&str]| run(&[&["guest"], arguments, &["--database-url", &runtime]].concat());
+    let (code, token) = guest(&["invite", "guest@example.com", "--tenant", &tenant]);
+    assert_eq!(code, Some(0), "{token}");
+    let token = token.trim();
+    let (code, shown) = guest(&["upload", token, sample]);
+    assert!(code == Some(0) && shown.contains("\"rowsTotal\": 5"), "{shown}");
+    let (code, shown) = guest(&["upload", token, sample]);
+    assert!(code == Some(1) && shown.contains("\"code\": \"GUEST_FILE_USED\""), "{shown}");
+    let (code, shown) = guest(&["results", token]);
+    assert!(code == Some(0) && shown.contains("TBL-OAK-6"), "{shown}");
+    let (code, shown) = guest(&["results", &token.replacen('.', ".0", 1)]);
+    assert!(code == Some(1) && shown.contains("GUEST_TOKEN_INVALID"), "{shown}");
+}
+
+#[tokio::test]
+async fn an_operator_works_on_findings_at_the_prompt() {
+    let db = TestDb::new().await;
+    let (owner, runtime, role) = (db.url(&db.owner()), db.url(&db.runtime()), db.runtime());
+    assert_eq!(run(&["migrate", "--owner-url", &owner, "--role", &role]).0, Some(0));
+    let finding = "11111111-1111-4111-8111-111111111111";
+    db.execute_as_tenant(
+        TENANT_A,
+        &format!(
+            "insert into ship_findings (id, dedupe_key, kind, carrier, account, invoice_number, code, billed, expected,
+                 variance, currency, severity, dispute_by, evidence, settings_hash, job_id)
+             values ('{finding}', 'k', 'RES_MISAPPLIED', 'FEDEX', '1', 'I-1', 'RES', 3, 0, 3, 'CAD', 'WARN', '2026-04-01',
+                 'e', 'h', gen_random_uuid())"
+        ),
+    )
+    .await
+    .unwrap();
+    let tenant = TENANT_A.to_string();
+    let desk = |arguments: &[&str]| {
+        run(&[arguments, &["--tenant", &tenant, "--by", "ann", "--database-url", &runtime]].concat())
+    };
+    let (code, shown) = desk(&["finding", "submit", finding]);
+    assert!(code == Some(1) && shown.contains("TRANSITION_NOT_ALLOWED"), "{shown}");
+    let (code, shown) = desk(&["finding", "dispute", finding]);
+    assert!(code == Some(0) && shown.contains("DISPUTED"), "{shown}");
+    let (code, shown) = desk(&["claim", "draft", finding]);
+    assert_eq!(code, Some(0), "{shown}");
+    let claim: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let claim = claim["claim"].as_str().unwrap();
+    assert_eq!(desk(&["claim", "prepare", claim]).0, Some(0));
+    assert!(desk(&["claim", "submit", claim]).1.contains("TICKET_REQUIRED"));
+    assert_eq!(desk(&["claim", "submit", claim, "--ticket", "T-1"]).0, Some(0));
+    let credit = format!("{finding}=3.00");
+    let proof = ["--source", "credit note", "--reference", "CN-1", "--confirmed", "2026-03-01T12:00:00Z"];
+    let (code, shown) = desk(&[&["claim", "confirm", claim, "--credit", &credit], &proof[..]].concat());
+    assert!(code == Some(0) && shown.contains("CREDIT_CONFIRMED"), "{shown}");
+    assert!(desk(&["finding", "list"]).1.contains("\"credited\": \"3.000000\""), "{}", desk(&["finding", "list"]).1);
+    assert_eq!(desk(&["claim", "close", claim]).0, Some(0));
 }
 
 #[test]

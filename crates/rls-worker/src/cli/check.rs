@@ -29,7 +29,7 @@ pub(super) async fn smoke(url: Option<&str>) -> anyhow::Result<Passed> {
         preferences::subscribe(&mut tx, "smoke", reader, &Template::ALL, Wants::Everything).await
     })
     .await?;
-    let steps = smoke::process(&pool, tenant, smoke::inputs(), &mail.0).await?;
+    let steps = smoke::process(&pool, tenant, smoke::inputs(), mail.path()).await?;
     println!("{:<20} {:<10} {:>8}  detail", "lane", "state", "ms");
     for step in &steps {
         println!("{:<20} {:<10} {:>8}  {}", step.lane, step.state(), step.elapsed.as_millis(), step.detail());
@@ -51,7 +51,7 @@ pub(super) async fn verify(urls: Option<(String, String)>, output: Option<&Path>
         }
     };
     let mail = Mail::new()?;
-    let gates = verify::check(&mut owner, &pool, &role, fresh_tenant(), &mail.0).await?;
+    let gates = verify::check(&mut owner, &pool, &role, fresh_tenant(), mail.path()).await?;
     let text = verify::markdown(&gates);
     print!("{text}");
     if let Some(path) = output {
@@ -75,11 +75,15 @@ fn fresh_tenant() -> TenantId {
     TenantId::new(Uuid::new_v4())
 }
 
-/// A folder for mail that nobody wants to read.
-struct Mail(std::path::PathBuf);
+/// A folder for mail that goes away.
+pub(super) struct Mail(std::path::PathBuf);
 
 impl Mail {
-    fn new() -> anyhow::Result<Mail> {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn new() -> anyhow::Result<Mail> {
         let folder = std::env::temp_dir().join(format!("rls-worker-{}", Uuid::new_v4().simple()));
         std::fs::create_dir(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
         Ok(Mail(folder))

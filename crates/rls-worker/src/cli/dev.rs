@@ -38,7 +38,6 @@ pub(super) async fn dev(options: mail::Options) -> anyhow::Result<Passed> {
         settle_in(&pool, tenant, (state.now)()).await.context("the sample data cannot be written")?;
     }
     for tenant in [TENANT_A, TENANT_B] {
-        smoke::settle(&pool, tenant).await?;
         println!("tenant {tenant}");
         feed::status(&pool, tenant).await?;
     }
@@ -70,10 +69,12 @@ async fn settle_in(pool: &RlsPool, tenant: TenantId, now: DateTime<Utc>) -> anyh
     })
     .await?;
     let queue = Queue::new();
-    for (lane, input) in smoke::inputs() {
+    let bad = ("order_upload", smoke::Input::File(BAD));
+    for (lane, input) in smoke::inputs().into_iter().chain([bad]) {
         smoke::enqueue(pool, &queue, tenant, lane, &input).await?;
+        // One after the other: charges are compared with the agreements that are there.
+        smoke::settle(pool, tenant).await?;
     }
-    smoke::enqueue(pool, &queue, tenant, "order_upload", &smoke::Input::File(BAD)).await?;
     Ok(())
 }
 

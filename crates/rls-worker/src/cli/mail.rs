@@ -1,6 +1,6 @@
 //! How mail goes out, who gets it, and who no longer does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use rls_worker::notifications::mail::Letterhead;
 use rls_worker::notifications::preferences::{self, Channel, Wants};
 use rls_worker::notifications::scheduler;
 use rls_worker::notifications::smtp::Smtp;
-use rls_worker::notifications::templates::Template;
+use rls_worker::notifications::templates::{Template, example, render};
 use rls_worker::notifications::transport::Transport;
 use rls_worker::notifications::unsubscribe::{self, Key, Subscription};
 
@@ -24,9 +24,9 @@ use super::{Passed, Runtime};
 /// How mail goes out.
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// The folder that mail is written to when there is no mail server
-    #[arg(long, default_value = "mail", value_name = "DIR")]
-    mail: PathBuf,
+    /// The folder that mail is written to when there is no mail server; `mail`, or for `dev` one that goes away
+    #[arg(long, value_name = "DIR")]
+    mail: Option<PathBuf>,
     /// The mail server, as `smtp://host`, `smtp://user:password@host?tls=required` or `smtps://user:password@host`
     #[arg(
         long, env = "SMTP_URL", hide_env_values = true, value_name = "URL",
@@ -63,8 +63,9 @@ pub(super) struct UnsubscribeKey {
 
 impl Options {
     /// The mail server, or the folder.
-    pub(super) fn transport(self) -> anyhow::Result<Transport> {
-        let Some(url) = self.smtp_url else { return Ok(Transport::Files(self.mail)) };
+    pub(super) fn transport(self, usual: &Path) -> anyhow::Result<Transport> {
+        let folder = self.mail.unwrap_or_else(|| usual.to_owned());
+        let Some(url) = self.smtp_url else { return Ok(Transport::Files(folder)) };
         let (from, page) = self.mail_from.zip(self.unsubscribe_url).context("mail needs a sender")?;
         let letterhead = Letterhead {
             from,
@@ -100,6 +101,21 @@ fn wants(text: &str) -> Result<Wants, String> {
         "none" => Ok(Wants::DigestsOnly),
         _ => Err("there are `all`, `normal`, `urgent` and `none`".to_owned()),
     }
+}
+
+/// Writes the page and the text of each template.
+pub(super) fn preview(out: &Path) -> anyhow::Result<Passed> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make `{}`", out.display()))?;
+    for template in Template::ALL {
+        let rendered = render(template, &example(template))?;
+        let text = format!("Subject: {}\n\n{}", rendered.subject, rendered.text);
+        for (end, content) in [("html", &rendered.html), ("txt", &text)] {
+            let path = out.join(format!("{}.{end}", template.name()));
+            std::fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))?;
+        }
+    }
+    println!("six messages are in `{}`", out.display());
+    Ok(Passed::Yes)
 }
 
 pub(super) async fn subscribe(pool: &RlsPool, tenant: TenantId, reader: &Reader) -> anyhow::Result<Passed> {

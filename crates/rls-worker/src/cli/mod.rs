@@ -2,12 +2,13 @@
 
 mod check;
 mod desk;
+mod dev;
 mod feed;
 mod guest;
 mod mail;
 mod serve;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -116,6 +117,17 @@ enum Command {
     Guest(guest::GuestCommand),
     /// List claims, start one, or note what became of it
     Claim(desk::ClaimCommand),
+    /// Write what each message looks like to a folder, with example values
+    Preview {
+        /// The folder
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Run everything with sample data on a throwaway PostgreSQL, and say where to look
+    Dev {
+        #[command(flatten)]
+        mail: mail::Options,
+    },
     /// Enqueue and process one job of each lane
     Smoke {
         /// The database, as the worker's role; a throwaway PostgreSQL if none is given
@@ -194,7 +206,9 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
     match command {
         Command::Migrate { owner, role, to, fx } => serve::migrate(&owner.owner_url, &role, to, &fx).await,
         Command::Revert { owner, to } => serve::revert(&owner.owner_url, to).await,
-        Command::Run { runtime, slots, mail } => serve::run(runtime.pool().await?, slots, mail.transport()?).await,
+        Command::Run { runtime, slots, mail } => {
+            serve::run(runtime.pool().await?, slots, mail.transport(Path::new("mail"))?).await
+        }
         Command::Subscribe { reader, runtime, tenant } => {
             mail::subscribe(&runtime.pool().await?, tenant, &reader).await
         }
@@ -207,6 +221,8 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
         Command::Finding(command) => desk::finding(&command).await,
         Command::Guest(command) => guest::guest(&command).await,
         Command::Claim(command) => desk::claim(&command).await,
+        Command::Preview { out } => mail::preview(&out),
+        Command::Dev { mail } => dev::dev(mail).await,
         Command::Smoke { database_url } => check::smoke(database_url.as_deref()).await,
         Command::Parity { out } => check::parity(&out).await,
         Command::Verify { database_url, owner_url, output } => {

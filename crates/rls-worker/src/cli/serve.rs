@@ -1,5 +1,6 @@
 //! What sets the worker up, and the worker itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -56,17 +57,18 @@ async fn owner(url: &str) -> anyhow::Result<PgConnection> {
 }
 
 pub(super) async fn run(pool: RlsPool, slots: usize, transport: Transport) -> anyhow::Result<Passed> {
-    let schedule = tokio::spawn(schedule(pool.clone()));
-    worker(pool, State::new(transport), slots).run(stopped()).await;
+    let state = State::new(transport);
+    let schedule = tokio::spawn(schedule(pool.clone(), Arc::clone(&state.now)));
+    worker(pool, state, slots).run(stopped()).await;
     schedule.abort();
     Ok(Passed::Yes)
 }
 
 /// Digests are enqueued by whichever worker looks first.
-async fn schedule(pool: RlsPool) {
+pub(super) async fn schedule(pool: RlsPool, now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>) {
     let queue = Queue::new();
     loop {
-        if let Err(error) = scheduler::tick(&pool, &queue, DateTime::<Utc>::from(std::time::SystemTime::now())).await {
+        if let Err(error) = scheduler::tick(&pool, &queue, now()).await {
             eprintln!("schedules cannot be looked at now: {error}");
         }
         tokio::time::sleep(TICK).await;
@@ -74,7 +76,7 @@ async fn schedule(pool: RlsPool) {
 }
 
 /// Until somebody presses Ctrl-C, or the machine wants the worker to stop.
-async fn stopped() {
+pub(super) async fn stopped() {
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut signal) => signal.recv().await,

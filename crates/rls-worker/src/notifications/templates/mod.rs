@@ -223,6 +223,16 @@ fn wrap(text: &str) -> String {
     wrapped
 }
 
+/// What a template may be filled in with, to see what it looks like.
+#[must_use]
+pub fn example(template: Template) -> Value {
+    let mut values: Value = serde_json::from_str(include_str!("../../../templates/examples.json")).unwrap_or_default();
+    if template == Template::ShipException {
+        values["kind"] = "DISPUTE_DEADLINE".into();
+    }
+    values
+}
+
 /// The text of a field that an event must have.
 pub(super) fn subject<'a>(payload: &'a Map<String, Value>, name: &str) -> Result<&'a str, FileError> {
     let text = payload.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -242,21 +252,6 @@ mod tests {
 
     /// All that any template asks for; every text is the given one.
     fn everything(text: &str) -> Value {
-        let figures = r#"{
-            "order": "@", "exposure": "@", "kind": "@", "measures": ["@"], "ship_by": "@",
-            "lines": [{"sku": "@", "quantity": "@", "verdict": "@", "reasons": "@", "ad": "@", "cvd": "@"}],
-            "scope": "@", "window": "@", "value": "@", "median": "@", "z": "@", "ratio": "@",
-            "orders": [{"order": "@", "exposure": "@"}], "skus": [{"sku": "@", "exposure": "@"}],
-            "date": "@", "caught": 1, "held": 1, "cleared": 1, "missed": 1, "confirmed": "@", "potential": "@",
-            "by_measure": [{"measure": "@", "exposure": "@"}], "flips": [{"sku": "@", "was": "@", "is": "@"}],
-            "reviews_waiting": 1, "oldest_review": 9, "suppressed": 1, "undelivered": 1,
-            "expiring": [{"code": "@", "on": "@"}], "failed": [{"lane": "@", "code": "@"}],
-            "carriers": "@", "by_carrier": [{"carrier": "@", "billed": "@", "expected": "@", "over": "@"}], "invoices": 1,
-            "findings": [{"kind": "@", "count": 1, "amount": "@"}], "credited": "@", "mismatched": 1, "unmatched": 1,
-            "overcharge": "@", "subject": "@", "amount": "@", "due": "@", "facts": [["@", "@"]], "next_step": "@",
-            "items": ["@"], "count": 1, "oldest": 20, "buckets": [{"what": "@", "count": 1, "oldest": 20}],
-            "at_risk": "@", "deadlines": ["@"]
-        }"#;
         fn put(value: &mut Value, text: &str) {
             match value {
                 Value::String(place) => *place = text.to_owned(),
@@ -265,7 +260,8 @@ mod tests {
                 _ => {}
             }
         }
-        let mut value = serde_json::from_str(figures).unwrap();
+        let mut value = example(Template::TradeCaught);
+        value["items"] = Value::from(vec!["an item"]);
         put(&mut value, text);
         value
     }
@@ -290,6 +286,17 @@ mod tests {
             }
             assert!(!page.contains("<img") && !page.contains("http"), "nothing is loaded, so nobody is watched");
         }
+    }
+
+    #[test]
+    fn the_examples_look_like_what_they_are_examples_of() {
+        for template in Template::ALL {
+            let rendered = render(template, &example(template)).unwrap();
+            assert!(!rendered.text.contains("none") && !rendered.text.contains("undefined"), "{}", rendered.text);
+            assert!(rendered.text.lines().count() > 3, "{}", rendered.text);
+        }
+        let deadline = render(Template::ShipException, &example(Template::ShipException)).unwrap();
+        assert_eq!(deadline.subject, "[Exception] DISPUTE_DEADLINE: DUPLICATE_CHARGE on 794600000014");
     }
 
     #[test]
