@@ -145,9 +145,9 @@ impl DerefMut for Savepoint<'_> {
     }
 }
 
-// rls-audit: allow(RLS003, reason = "is the handle itself, on the connection that the scope has bound")
+// rls-audit: allow(RLS001, reason = "is the handle itself, on the connection that the scope has bound")
 async fn run_plain(session: &mut Session, sql: String) -> sqlx::Result<()> {
-    let ran = sqlx::raw_sql(AssertSqlSafe(sql)).execute(session.connection()?).await;
+    let ran = sqlx::raw_sql(AssertSqlSafe(sql)).execute(session.connection()).await;
     ran.map(drop).map_err(|error| explained(session, error))
 }
 
@@ -188,7 +188,6 @@ impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Named<E> {
 impl<'c> Executor<'c> for &'c mut TenantConn {
     type Database = Postgres;
 
-    // rls-audit: allow(RLS003, reason = "is the handle itself, on the connection that the scope has bound")
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
     where
         'c: 'e,
@@ -201,7 +200,7 @@ impl<'c> Executor<'c> for &'c mut TenantConn {
             lease.settle_savepoints().await?;
             let session = lease.session()?;
             let mut failed = None;
-            let mut steps = session.connection()?.fetch_many(query);
+            let mut steps = session.connection().fetch_many(query);
             while let Some(step) = steps.next().await {
                 match step {
                     Ok(step) => yield step,
@@ -218,7 +217,6 @@ impl<'c> Executor<'c> for &'c mut TenantConn {
         })
     }
 
-    // rls-audit: allow(RLS003, reason = "is the handle itself, on the connection that the scope has bound")
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
     where
         'c: 'e,
@@ -230,7 +228,7 @@ impl<'c> Executor<'c> for &'c mut TenantConn {
             let mut lease = slot.lease()?;
             lease.settle_savepoints().await?;
             let session = lease.session()?;
-            let fetched = session.connection()?.fetch_optional(query).await;
+            let fetched = session.connection().fetch_optional(query).await;
             fetched.map_err(|error| explained(session, error))
         })
     }
@@ -248,7 +246,7 @@ impl<'c> Executor<'c> for &'c mut TenantConn {
             let mut lease = slot.lease()?;
             lease.settle_savepoints().await?;
             let session = lease.session()?;
-            let prepared = session.connection()?.prepare_with(sql, parameters).await;
+            let prepared = session.connection().prepare_with(sql, parameters).await;
             prepared.map_err(|error| explained(session, error))
         })
     }
@@ -262,7 +260,7 @@ impl<'c> Executor<'c> for &'c mut TenantConn {
             let mut lease = slot.lease()?;
             lease.settle_savepoints().await?;
             let session = lease.session()?;
-            let described = session.connection()?.describe(sql).await;
+            let described = session.connection().describe(sql).await;
             described.map_err(|error| explained(session, error))
         })
     }

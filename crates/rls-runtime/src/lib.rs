@@ -4,6 +4,7 @@
 mod tenant;
 
 mod binding;
+mod connections;
 mod error;
 mod handle;
 mod options;

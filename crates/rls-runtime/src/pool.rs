@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 
 use crate::binding::{Link, Wording};
+use crate::connections::{Borrowed, Connections, Limits};
 use crate::error::Error;
 use crate::role::{Inspected, RoleProblems, inspect_role};
 
@@ -27,7 +28,7 @@ pub struct RlsPool {
 
 #[derive(Debug)]
 struct Shared {
-    pool: PgPool,
+    connections: Connections,
     wording: Arc<Wording>,
     link: Link,
 }
@@ -51,7 +52,7 @@ struct Shared {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct RlsPoolOptions {
-    pool: PgPoolOptions,
+    limits: Limits,
     tenant_setting: String,
     tenant_column: String,
     link: Link,
@@ -82,26 +83,32 @@ impl RlsPool {
 
     /// How many connections there are, in use or idle.
     pub fn size(&self) -> u32 {
-        self.shared.pool.size()
+        self.shared.connections.size()
     }
 
     /// How many connections are idle.
     pub fn num_idle(&self) -> usize {
-        self.shared.pool.num_idle()
+        self.shared.connections.idle()
     }
 
     /// Open no more scopes, and wait until the open ones have ended.
     pub async fn close(&self) {
-        self.shared.pool.close().await;
+        self.shared.connections.close().await;
     }
 
     /// Whether the pool is closed.
     pub fn is_closed(&self) -> bool {
-        self.shared.pool.is_closed()
+        self.shared.connections.is_closed()
     }
 
-    pub(crate) fn inner(&self) -> &PgPool {
-        &self.shared.pool
+    /// A connection that no tenant is bound on, closed unless it is given back.
+    pub(crate) async fn borrow(&self) -> Result<Borrowed, Error> {
+        self.shared.connections.borrow().await.map_err(Error::no_connection)
+    }
+
+    /// How many connections can have died while they were idle.
+    pub(crate) fn max_connections(&self) -> u32 {
+        self.shared.connections.limits().most
     }
 
     pub(crate) fn wording(&self) -> &Arc<Wording> {
@@ -115,9 +122,8 @@ impl RlsPool {
     /// Connections of its own to the same database, for the runtime that this is called in.
     #[cfg(feature = "queue")]
     pub(crate) fn sibling(&self, max_connections: u32) -> RlsPool {
-        let options = self.inner().options().clone().min_connections(0).max_connections(max_connections);
-        let pool = options.connect_lazy_with((*self.inner().connect_options()).clone());
-        let shared = Shared { pool, wording: Arc::clone(&self.shared.wording), link: self.shared.link };
+        let connections = self.shared.connections.sibling(max_connections);
+        let shared = Shared { connections, wording: Arc::clone(&self.shared.wording), link: self.shared.link };
         RlsPool { shared: Arc::new(shared) }
     }
 
@@ -130,7 +136,7 @@ impl RlsPool {
     /// For a connection that is not used for scopes.
     #[cfg(feature = "queue")]
     pub(crate) fn connect_options(&self) -> PgConnectOptions {
-        (*self.inner().connect_options()).clone()
+        self.shared.connections.options().clone()
     }
 }
 
@@ -144,8 +150,7 @@ impl RlsPoolOptions {
     /// Ten connections, the setting `app.tenant_id`, the column `tenant_id`.
     pub fn new() -> RlsPoolOptions {
         RlsPoolOptions {
-            // A ping before each scope would be a round trip; a scope finds out by itself and takes another connection.
-            pool: PgPoolOptions::new().test_before_acquire(false),
+            limits: Limits::default(),
             tenant_setting: "app.tenant_id".to_owned(),
             tenant_column: "tenant_id".to_owned(),
             link: Link::Direct,
@@ -155,31 +160,31 @@ impl RlsPoolOptions {
 
     /// Open at most so many connections.
     pub fn max_connections(mut self, connections: u32) -> RlsPoolOptions {
-        self.pool = self.pool.max_connections(connections);
+        self.limits.most = connections;
         self
     }
 
     /// Keep at least so many connections open.
     pub fn min_connections(mut self, connections: u32) -> RlsPoolOptions {
-        self.pool = self.pool.min_connections(connections);
+        self.limits.least = connections;
         self
     }
 
     /// Wait no longer for a connection.
     pub fn acquire_timeout(mut self, timeout: Duration) -> RlsPoolOptions {
-        self.pool = self.pool.acquire_timeout(timeout);
+        self.limits.patience = timeout;
         self
     }
 
     /// Close connections that were idle for longer; `None` keeps them.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> RlsPoolOptions {
-        self.pool = self.pool.idle_timeout(timeout);
+        self.limits.idle = timeout.into();
         self
     }
 
     /// Close connections that are older; `None` keeps them.
     pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> RlsPoolOptions {
-        self.pool = self.pool.max_lifetime(lifetime);
+        self.limits.age = lifetime.into();
         self
     }
 
@@ -228,9 +233,8 @@ impl RlsPoolOptions {
         }
         let role = self.check_role(&options).await?;
         let wording = Arc::new(Wording::new(self.tenant_setting, role, self.link));
-        let greeting = Arc::clone(&wording);
-        let pool = self.pool.after_connect(move |connection, _| Box::pin(greet(connection, Arc::clone(&greeting))));
-        let shared = Shared { pool: pool.connect_lazy_with(options), wording, link: self.link };
+        let connections = Connections::new(options, wording.greeting.clone(), self.limits);
+        let shared = Shared { connections, wording, link: self.link };
         Ok(RlsPool { shared: Arc::new(shared) })
     }
 
@@ -251,15 +255,6 @@ impl RlsPoolOptions {
             return Ok(role);
         }
         Err(Error::RoleRefused(refused))
-    }
-}
-
-async fn greet(connection: &mut PgConnection, wording: Arc<Wording>) -> Result<(), sqlx::Error> {
-    let Some(greeting) = &wording.greeting else { return Ok(()) };
-    match sqlx::raw_sql(AssertSqlSafe(greeting.as_str())).execute(connection).await {
-        // What is refused here is either not needed, or missed by the first scope and then explained.
-        Err(sqlx::Error::Database(_)) | Ok(_) => Ok(()),
-        Err(error) => Err(error),
     }
 }
 

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Either, Executor, PgConnection, Postgres, Row};
+use sqlx::{AssertSqlSafe, Either, Executor, PgConnection, Row};
 
 use crate::binding::Binding;
+use crate::connections::Borrowed;
 use crate::error::{Error, connection_is_lost, sqlstate};
 use crate::options::ScopeOptions;
 use crate::pool::RlsPool;
@@ -21,10 +21,10 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
-/// A connection that is closed when it is dropped.
+/// A connection that is bound to a tenant, and closed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Session {
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Borrowed,
     binding: Binding,
     /// The savepoint to go back to before anything else is sent.
     pub(crate) pending_rollback: Option<u32>,
@@ -39,18 +39,17 @@ impl Session {
     ///
     /// A pooled connection may have died while it was idle; nothing has happened on it yet, so the next one is tried.
     pub(crate) async fn begin(pool: &RlsPool, binding: &Binding, options: &ScopeOptions) -> Result<Session, Error> {
-        let mut attempts_left = pool.inner().options().get_max_connections();
+        let mut attempts_left = pool.max_connections();
         loop {
-            let connection = pool.inner().acquire().await.map_err(Error::no_connection)?;
             let mut session = Session {
-                connection: Some(connection),
+                connection: pool.borrow().await?,
                 binding: binding.clone(),
                 pending_rollback: None,
                 savepoints: 0,
                 failure: None,
                 lost: false,
             };
-            let begun = exchange(session.connection()?, binding.begin_sql(options)).await;
+            let begun = exchange(session.connection(), binding.begin_sql(options)).await;
             match begun.error {
                 None => return Ok(session),
                 Some(error) if connection_is_lost(&error) && attempts_left > 0 => attempts_left -= 1,
@@ -59,16 +58,15 @@ impl Session {
         }
     }
 
-    pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, Error> {
-        let tenant = self.binding.tenant;
-        self.connection.as_deref_mut().ok_or(Error::HandleEscaped { tenant })
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
     }
 
     /// Go back to the savepoint that was dropped without a release.
     pub(crate) async fn roll_back_pending(&mut self) -> Result<(), sqlx::Error> {
         if let Some(savepoint) = self.pending_rollback {
             let back = AssertSqlSafe(rollback_to(savepoint));
-            sqlx::raw_sql(back).execute(self.connection()?).await?;
+            sqlx::raw_sql(back).execute(self.connection()).await?;
             self.pending_rollback = None;
             self.failure = None;
         }
@@ -91,7 +89,7 @@ impl Session {
         let back = self.pending_rollback.map(|savepoint| rollback_to(savepoint) + ";").unwrap_or_default();
         let wording = Arc::clone(&self.binding.wording);
         let statements_before_commit = if back.is_empty() { 1 } else { 2 };
-        let sent = exchange(self.connection()?, format!("{back}{};COMMIT;{}", wording.check, wording.tidy)).await;
+        let sent = exchange(self.connection(), format!("{back}{};COMMIT;{}", wording.check, wording.tidy)).await;
         let committed = sent.done > statements_before_commit;
         let commit_was_reached = sent.done == statements_before_commit;
         let Some(error) = sent.error else {
@@ -126,7 +124,7 @@ impl Session {
         let nothing_failed = self.failure.is_none() && self.pending_rollback.is_none();
         if nothing_failed {
             let wording = Arc::clone(&self.binding.wording);
-            let sent = exchange(self.connection()?, format!("{};ROLLBACK;{}", wording.check, wording.tidy)).await;
+            let sent = exchange(self.connection(), format!("{};ROLLBACK;{}", wording.check, wording.tidy)).await;
             return match sent.error {
                 None => self.put_back(sent.last),
                 Some(error) => match self.binding.explain(&error.to_string()) {
@@ -146,10 +144,7 @@ impl Session {
             return;
         }
         let rollback = format!("ROLLBACK;{}", self.binding.wording.tidy);
-        let Ok(connection) = self.connection() else {
-            return;
-        };
-        let sent = exchange(connection, rollback).await;
+        let sent = exchange(self.connection(), rollback).await;
         if sent.error.is_none()
             && let Err(error) = self.put_back(sent.last)
         {
@@ -158,10 +153,10 @@ impl Session {
     }
 
     /// Give the connection back to the pool, if no tenant was left on it.
-    fn put_back(mut self, left: Option<String>) -> Result<(), Error> {
+    fn put_back(self, left: Option<String>) -> Result<(), Error> {
         match left.as_deref() {
             Some("") => {
-                drop(self.connection.take());
+                self.connection.give_back();
                 Ok(())
             }
             found => {
@@ -178,20 +173,6 @@ impl Session {
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
-        if tokio::runtime::Handle::try_current().is_ok() {
-            connection.close_on_drop();
-        } else {
-            // No runtime to say goodbye with; closing the socket is enough for the server.
-            drop(connection.detach());
-        }
-    }
-}
-
 /// What came back for one message of several statements.
 struct Exchange {
     /// How many statements succeeded.
@@ -201,7 +182,6 @@ struct Exchange {
     error: Option<sqlx::Error>,
 }
 
-// rls-audit: allow(RLS003, reason = "opens and settles the scope itself")
 async fn exchange(connection: &mut PgConnection, sql: String) -> Exchange {
     let mut received = Exchange { done: 0, last: None, error: None };
     let mut steps = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(sql)));

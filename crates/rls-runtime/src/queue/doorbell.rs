@@ -71,15 +71,17 @@ impl Queue {
         after: Option<TenantId>,
         limit: u32,
     ) -> Result<Vec<Due>, Error> {
+        let mut connection = pool.borrow().await?;
         let rows = sqlx::query(DUE)
             .persistent(pool.keeps_sessions())
             .bind(lanes)
             .bind(self.now())
             .bind(after)
             .bind(i64::from(limit))
-            .fetch_all(pool.inner())
+            .fetch_all(&mut *connection)
             .await
             .map_err(Error::Unavailable)?;
+        connection.give_back();
         let read =
             |row: &sqlx::postgres::PgRow| Ok(Due { tenant: row.try_get("tenant_id")?, lane: row.try_get("lane")? });
         rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(Error::Unavailable)
@@ -91,8 +93,11 @@ impl Queue {
     /// When there is no connection, or the doorbell cannot be read.
     // rls-audit: allow(RLS001, reason = "reads the doorbell, which names tenants and lanes and nothing else")
     pub async fn tenants(&self, pool: &RlsPool) -> Result<Vec<TenantId>, Error> {
-        let found = sqlx::query_scalar(TENANTS).persistent(pool.keeps_sessions()).fetch_all(pool.inner()).await;
-        found.map_err(Error::Unavailable)
+        let mut connection = pool.borrow().await?;
+        let tenants = sqlx::query_scalar(TENANTS).persistent(pool.keeps_sessions());
+        let tenants = tenants.fetch_all(&mut *connection).await.map_err(Error::Unavailable)?;
+        connection.give_back();
+        Ok(tenants)
     }
 
     /// Let the doorbell of the tenant's lane ring when its next job is due, and not before, and raise its marks. `false` when somebody is enqueueing: then it goes on ringing.

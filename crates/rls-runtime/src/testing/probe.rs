@@ -31,7 +31,7 @@ impl SessionState {
 
     // rls-audit: allow(RLS001, reason = "looks at the session outside every scope, which is what it is for")
     async fn read(pool: &RlsPool) -> Result<SessionState, Error> {
-        let mut connection = pool.inner().acquire().await.map_err(Error::Unavailable)?;
+        let mut connection = pool.borrow().await?;
         // In one simple query the two times are the same, unless the transaction is older than the query.
         let look = format!(
             "SELECT pg_backend_pid()::text AS pid, nullif(current_setting('{}', true), '') AS tenant,
@@ -47,6 +47,7 @@ impl SessionState {
                 role: row.try_get("role")?,
             })
         };
+        connection.give_back();
         read(&row).map_err(Error::Unavailable)
     }
 }

@@ -9,6 +9,7 @@ mod basics;
 mod cancel;
 mod lost;
 mod misuse;
+mod pool;
 mod pooler;
 mod role;
 mod soak;
