@@ -8,7 +8,7 @@ use crate::facts::{Generic, Name, Path, Type, TypeKind};
 use crate::rules::HandleKind;
 
 /// How deep a type is read.
-const MAX_DEPTH: usize = 16;
+const MAX_DEPTH: usize = 64;
 
 /// How deep what a name stands for is read: half as deep as the name, so that names that stand for many names each come to an end.
 fn behind_name(depth: usize) -> usize {
