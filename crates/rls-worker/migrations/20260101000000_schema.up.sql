@@ -82,6 +82,8 @@ create table catalog_products (
     uom text,
     net_weight_kg numeric(18, 6) check (net_weight_kg >= 0),
     attributes jsonb,
+    aliases text[] not null default '{}',
+    gtin text,
     version integer not null default 1,
     source_job_id uuid not null,
     primary key (tenant_id, id),
@@ -97,6 +99,17 @@ create table catalog_product_versions (
     primary key (tenant_id, product_id, version),
     foreign key (tenant_id, product_id) references catalog_products (tenant_id, id)
 );
+
+-- What else orders may call a product. Arrays cannot be searched by an index behind policies; texts can.
+create table product_keys (
+    tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
+    key_norm text not null,
+    kind text not null check (kind in ('ALIAS', 'GTIN')),
+    product_id uuid not null,
+    primary key (tenant_id, key_norm, kind, product_id),
+    foreign key (tenant_id, product_id) references catalog_products (tenant_id, id)
+);
+create index product_keys_product on product_keys (tenant_id, product_id);
 
 create table exporter_normal_values (
     tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
@@ -173,7 +186,6 @@ create index orders_number on orders (tenant_id, number_norm);
 create index orders_po on orders (tenant_id, po_norm);
 create index orders_postal on orders (tenant_id, postal_norm, order_date);
 
--- Arrays cannot be searched by an index behind policies; texts can.
 create table order_trackings (
     tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
     tracking_norm text not null,
@@ -207,7 +219,7 @@ create table order_line_products (
     tenant_id uuid not null default (current_setting('app.tenant_id')::uuid),
     line_id uuid not null,
     product_id uuid not null,
-    method text not null check (method in ('EXACT', 'NORMALISED')),
+    method text not null check (method in ('EXACT', 'ALIAS', 'NORMALISED', 'GTIN')),
     confidence numeric(4, 2) not null,
     primary key (tenant_id, line_id),
     foreign key (tenant_id, line_id) references order_lines (tenant_id, id),

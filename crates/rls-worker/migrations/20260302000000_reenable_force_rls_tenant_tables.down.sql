@@ -30,6 +30,7 @@ alter table "orders" no force row level security;
 alter table "sima_reviews" no force row level security;
 alter table "sima_results" no force row level security;
 alter table "exporter_normal_values" no force row level security;
+alter table "product_keys" no force row level security;
 alter table "catalog_product_versions" no force row level security;
 alter table "catalog_products" no force row level security;
 alter table "notification_events" no force row level security;

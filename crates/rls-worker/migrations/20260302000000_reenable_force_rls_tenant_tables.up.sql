@@ -3,6 +3,7 @@ alter table "ingest_row_errors" force row level security;
 alter table "notification_events" force row level security;
 alter table "catalog_products" force row level security;
 alter table "catalog_product_versions" force row level security;
+alter table "product_keys" force row level security;
 alter table "exporter_normal_values" force row level security;
 alter table "sima_results" force row level security;
 alter table "sima_reviews" force row level security;

@@ -25,6 +25,7 @@ pub mod schema;
 
 pub mod workers;
 
+pub mod long_samples;
 pub mod samples;
 
 pub mod smoke;

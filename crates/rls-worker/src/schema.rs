@@ -25,6 +25,7 @@ pub const TENANT_TABLES: &[&str] = &[
     "notification_events",
     "catalog_products",
     "catalog_product_versions",
+    "product_keys",
     "exporter_normal_values",
     "sima_results",
     "sima_reviews",

@@ -13,7 +13,7 @@ pub struct Stored {
     pub created: i64,
     /// Products that changed.
     pub updated: i64,
-    /// The keys of both.
+    /// What orders may call both, now or before.
     pub changed: Vec<String>,
 }
 
@@ -30,9 +30,9 @@ with input as (
     select * from jsonb_to_recordset($2) as r (sku text, sku_norm text, title text, description text, category text,
         hs_code text, country_of_origin text, country_of_export text, manufacturer text, exporter_name text,
         exporter_id text, unit_cost numeric, currency text, uom text, net_weight_kg numeric, attributes jsonb,
-        cleared text[])
+        aliases text[], gtin text, cleared text[])
 ), merged as (
-    select p.id, coalesce(p.version, 0) + 1 as version, i.sku, i.sku_norm, i.title,
+    select p as known, coalesce(p.version, 0) + 1 as version, i.sku, i.sku_norm, i.title,
         case when 'description' = any (cleared) then null else coalesce(i.description, p.description) end as description,
         case when 'category' = any (cleared) then null else coalesce(i.category, p.category) end as category,
         case when 'hs_code' = any (cleared) then null else coalesce(i.hs_code, p.hs_code) end as hs_code,
@@ -47,44 +47,58 @@ with input as (
         case when 'currency' = any (cleared) then null else coalesce(i.currency, p.currency) end as currency,
         case when 'uom' = any (cleared) then null else coalesce(i.uom, p.uom) end as uom,
         case when 'net_weight_kg' = any (cleared) then null else coalesce(i.net_weight_kg, p.net_weight_kg) end as net_weight_kg,
-        case when 'attributes' = any (cleared) then null else coalesce(i.attributes, p.attributes) end as attributes
-    from input i left join catalog_products p using (sku_norm)
+        case when 'attributes' = any (cleared) then null else coalesce(i.attributes, p.attributes) end as attributes,
+        case when 'aliases' = any (cleared) then '{}' else coalesce(i.aliases, p.aliases, '{}') end as aliases,
+        case when 'gtin' = any (cleared) then null else coalesce(i.gtin, p.gtin) end as gtin
+    from input i left join lateral (select * from catalog_products p where p.sku_norm = i.sku_norm offset 0) p on true
 ), changed as (
     select m.*, array_remove(array[
-        case when m.title is distinct from p.title then 'title' end,
-        case when m.description is distinct from p.description then 'description' end,
-        case when m.category is distinct from p.category then 'category' end,
-        case when m.hs_code is distinct from p.hs_code then 'hs_code' end,
-        case when m.country_of_origin is distinct from p.country_of_origin then 'country_of_origin' end,
-        case when m.country_of_export is distinct from p.country_of_export then 'country_of_export' end,
-        case when m.manufacturer is distinct from p.manufacturer then 'manufacturer' end,
-        case when m.exporter_name is distinct from p.exporter_name then 'exporter_name' end,
-        case when m.exporter_id is distinct from p.exporter_id then 'exporter_id' end,
-        case when m.unit_cost is distinct from p.unit_cost then 'unit_cost' end,
-        case when m.currency is distinct from p.currency then 'currency' end,
-        case when m.uom is distinct from p.uom then 'uom' end,
-        case when m.net_weight_kg is distinct from p.net_weight_kg then 'net_weight_kg' end,
-        case when m.attributes is distinct from p.attributes then 'attributes' end
+        case when m.title is distinct from (known).title then 'title' end,
+        case when m.description is distinct from (known).description then 'description' end,
+        case when m.category is distinct from (known).category then 'category' end,
+        case when m.hs_code is distinct from (known).hs_code then 'hs_code' end,
+        case when m.country_of_origin is distinct from (known).country_of_origin then 'country_of_origin' end,
+        case when m.country_of_export is distinct from (known).country_of_export then 'country_of_export' end,
+        case when m.manufacturer is distinct from (known).manufacturer then 'manufacturer' end,
+        case when m.exporter_name is distinct from (known).exporter_name then 'exporter_name' end,
+        case when m.exporter_id is distinct from (known).exporter_id then 'exporter_id' end,
+        case when m.unit_cost is distinct from (known).unit_cost then 'unit_cost' end,
+        case when m.currency is distinct from (known).currency then 'currency' end,
+        case when m.uom is distinct from (known).uom then 'uom' end,
+        case when m.net_weight_kg is distinct from (known).net_weight_kg then 'net_weight_kg' end,
+        case when m.attributes is distinct from (known).attributes then 'attributes' end,
+        case when m.aliases is distinct from coalesce((known).aliases, '{}') then 'aliases' end,
+        case when m.gtin is distinct from (known).gtin then 'gtin' end
     ], null) as changed_fields
-    from merged m left join catalog_products p using (sku_norm)
+    from merged m
 ), stored as (
     insert into catalog_products as p (sku, sku_norm, title, description, category, hs_code, country_of_origin,
         country_of_export, manufacturer, exporter_name, exporter_id, unit_cost, currency, uom, net_weight_kg,
-        attributes, version, source_job_id)
+        attributes, aliases, gtin, version, source_job_id)
     select sku, sku_norm, title, description, category, hs_code, country_of_origin, country_of_export, manufacturer,
-        exporter_name, exporter_id, unit_cost, currency, uom, net_weight_kg, attributes, version, $1
-    from changed where id is null or cardinality(changed_fields) > 0
+        exporter_name, exporter_id, unit_cost, currency, uom, net_weight_kg, attributes, aliases, gtin, version, $1
+    from changed where (known).id is null or cardinality(changed_fields) > 0
     on conflict (tenant_id, sku_norm) do update set (sku, title, description, category, hs_code, country_of_origin,
         country_of_export, manufacturer, exporter_name, exporter_id, unit_cost, currency, uom, net_weight_kg,
-        attributes, version, source_job_id) = (excluded.sku, excluded.title, excluded.description, excluded.category,
-        excluded.hs_code, excluded.country_of_origin, excluded.country_of_export, excluded.manufacturer,
-        excluded.exporter_name, excluded.exporter_id, excluded.unit_cost, excluded.currency, excluded.uom,
-        excluded.net_weight_kg, excluded.attributes, p.version + 1, excluded.source_job_id)
-    returning p.id, p.sku_norm, p.version
+        attributes, aliases, gtin, version, source_job_id) = (excluded.sku, excluded.title, excluded.description,
+        excluded.category, excluded.hs_code, excluded.country_of_origin, excluded.country_of_export,
+        excluded.manufacturer, excluded.exporter_name, excluded.exporter_id, excluded.unit_cost, excluded.currency,
+        excluded.uom, excluded.net_weight_kg, excluded.attributes, excluded.aliases, excluded.gtin, p.version + 1,
+        excluded.source_job_id)
+    returning p.id, p.sku_norm, p.version, p.aliases, p.gtin
 ), versions as (
     insert into catalog_product_versions (product_id, version, changed_fields, job_id)
     select s.id, s.version, c.changed_fields, $1 from stored s join changed c using (sku_norm)
+), keys as (
+    select id, alias as key_norm, 'ALIAS' as kind from stored, unnest(aliases) as alias
+    union all select id, gtin, 'GTIN' from stored where gtin is not null
+), gone as (
+    delete from product_keys k using stored s
+    where k.product_id = s.id and s.version > 1 and (k.kind, k.key_norm) not in (select kind, key_norm from keys where id = s.id)
+    returning k.key_norm
+), named as (
+    insert into product_keys (product_id, key_norm, kind) select id, key_norm, kind from keys on conflict do nothing
 )
 select count(*) filter (where version = 1) as created, count(*) filter (where version > 1) as updated,
-    coalesce(array_agg(sku_norm), '{}') as changed
+    coalesce(array_agg(sku_norm), '{}') || array(select key_norm from keys) || array(select key_norm from gone) as changed
 from stored";

@@ -2,6 +2,8 @@
 //!
 //! An empty cell says nothing, and the product keeps what it has; `\N` clears it.
 
+use std::collections::BTreeSet;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,6 +28,8 @@ pub const COLUMNS: &[Column] = &[
     Column::optional("uom"),
     Column::optional("net_weight_kg"),
     Column::optional("attributes"),
+    Column::optional("aliases").or(&["Alternate SKUs"]),
+    Column::optional("gtin").or(&["UPC", "EAN"]),
 ];
 
 /// What clears a value.
@@ -68,6 +72,10 @@ pub struct ProductRow {
     pub net_weight_kg: Option<Decimal>,
     /// What else is known, by name.
     pub attributes: Option<Value>,
+    /// What else it is called, so that it can be found; `|` stands between the names.
+    pub aliases: Option<Vec<String>>,
+    /// Its GTIN, so that it can be found.
+    pub gtin: Option<String>,
     /// The columns that the file clears.
     pub cleared: Vec<String>,
 }
@@ -90,6 +98,8 @@ pub fn product(fields: &mut Fields<'_>) -> Option<ProductRow> {
     let (unit_cost, net_weight_kg) = (figure("unit_cost", "COST_INVALID"), figure("net_weight_kg", "WEIGHT_INVALID"));
     let currency = keeps("currency").then(|| fields.currency("currency")).flatten();
     let attributes = keeps("attributes").then(|| attributes(fields)).flatten();
+    let aliases = keeps("aliases").then(|| aliases(fields)).flatten();
+    let gtin = keeps("gtin").then(|| gtin(fields)).flatten();
     if fields.rejected() {
         return None;
     }
@@ -112,6 +122,8 @@ pub fn product(fields: &mut Fields<'_>) -> Option<ProductRow> {
         uom: text("uom").map(|unit| unit.to_uppercase()),
         net_weight_kg,
         attributes,
+        aliases,
+        gtin,
         cleared: cleared.clone(),
     })
 }
@@ -145,6 +157,27 @@ fn positive(fields: &mut Fields<'_>, column: &'static str, code: &'static str) -
         fields.note(column, code, Severity::Error);
     }
     Some(figure)
+}
+
+fn aliases(fields: &Fields<'_>) -> Option<Vec<String>> {
+    let names = fields.text("aliases")?.split('|').map(sku_norm).filter(|name| !name.is_empty());
+    let names: BTreeSet<String> = names.collect();
+    Some(names.into_iter().collect())
+}
+
+/// Eight, twelve, thirteen or fourteen digits of which the last proves the others; an order writes it as a product's number.
+fn gtin(fields: &mut Fields<'_>) -> Option<String> {
+    let digits: String = fields.text("gtin")?.chars().filter(|c| !['-', ' '].contains(c)).collect();
+    let weights = [3, 1].into_iter().cycle();
+    let known =
+        digits.bytes().rev().skip(1).zip(weights).map(|(digit, weight)| u32::from(digit.wrapping_sub(b'0')) * weight);
+    let is_gtin = [8, 12, 13, 14].contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && digits.ends_with(&((10 - known.sum::<u32>() % 10) % 10).to_string());
+    if !is_gtin {
+        fields.note("gtin", "GTIN_INVALID", Severity::Warn);
+    }
+    is_gtin.then(|| sku_norm(&digits))
 }
 
 /// An object; nested ones are not for us.

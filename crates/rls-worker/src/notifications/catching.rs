@@ -1,6 +1,6 @@
 //! Orders in, those that duties would be due on in the database out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use rls_runtime::TenantTx;
@@ -18,7 +18,7 @@ use crate::trade::detection::Config;
 use crate::workers::outcome::Job;
 
 /// Orders that are weighed at once.
-const CHUNK: usize = 500;
+const CHUNK: usize = 2_000;
 
 /// An open line as the tables have it.
 #[derive(Debug, sqlx::FromRow)]
@@ -76,7 +76,7 @@ pub struct Catch {
 /// When the database says no.
 pub async fn orders_of(tx: &mut TenantTx, sku_norms: &[String]) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
-        "select distinct order_id from order_lines where status = 'OPEN' and sku_norm = any ($1) order by 1",
+        "select distinct order_id from order_lines where status = 'OPEN' and sku_norm = any (array(select unnest($1::text[]))) order by 1",
     )
     .bind(sku_norms)
     .fetch_all(&mut *tx)
@@ -95,7 +95,8 @@ pub async fn refresh(
     ruleset: &str,
 ) -> sqlx::Result<Catch> {
     let mut all = Catch::default();
-    for chunk in orders.chunks(CHUNK) {
+    for (done, chunk) in orders.chunks(CHUNK).enumerate() {
+        job.progress.reached(done * CHUNK, orders.len());
         let known: BTreeMap<Uuid, Known> = known(tx, chunk, ruleset).await?;
         let mut rows = Vec::new();
         let mut events = Vec::new();
@@ -108,7 +109,7 @@ pub async fn refresh(
         }
         all.caught += rows.len();
         store(tx, job, &rows, ruleset).await?;
-        let still: Vec<Uuid> = rows.iter().map(|row| row.order_id).collect();
+        let still: BTreeSet<Uuid> = rows.iter().map(|row| row.order_id).collect();
         let gone = known.into_values().filter(|order| order.state == "OPEN" && !still.contains(&order.order_id));
         let (missed, cleared): (Vec<Known>, Vec<Known>) = gone.partition(|order| order.shipped);
         all.missed += close(tx, &missed, ruleset, "MISSED").await?;
@@ -186,10 +187,11 @@ fn shipped_while_caught(order: &Known) -> Event {
 async fn known(tx: &mut TenantTx, orders: &[Uuid], ruleset: &str) -> sqlx::Result<BTreeMap<Uuid, Known>> {
     let rows: Vec<Known> = sqlx::query_as(
         "select c.order_id, o.order_number, c.exposure_cad, c.state,
-             exists (select from order_lines l where l.tenant_id = c.tenant_id and l.order_id = c.order_id
+             exists (select from order_lines l where l.order_id = c.order_id
                  and l.line_number = any (c.line_numbers) and l.status = 'SHIPPED') as shipped
-         from trade_caught_orders c join orders o on o.tenant_id = c.tenant_id and o.id = c.order_id
-         where c.order_id = any ($1) and c.ruleset_hash = $2",
+         from unnest($1::uuid[]) as wanted (id),
+             lateral (select * from trade_caught_orders c where c.order_id = wanted.id and c.ruleset_hash = $2 offset 0) c,
+             lateral (select order_number from orders o where o.id = c.order_id offset 0) o",
     )
     .bind(orders)
     .bind(ruleset)
@@ -199,34 +201,22 @@ async fn known(tx: &mut TenantTx, orders: &[Uuid], ruleset: &str) -> sqlx::Resul
 }
 
 /// What somebody decided about a product goes before what the machine says.
-///
-/// Each step looks its rows up by the keys of the step before: a planner that knows nothing yet of what this transaction
-/// has written would join whole tables otherwise.
 async fn open_lines(tx: &mut TenantTx, orders: &[Uuid]) -> sqlx::Result<Vec<Line>> {
     sqlx::query_as(
-        "with lines as materialized (
-             select id, order_id, line_number, sku, quantity, requested_ship_date from order_lines
-             where order_id = any ($1) and status = 'OPEN'
-         ), matched as materialized (
-             select line_id, product_id from order_line_products where line_id = any (array(select id from lines))
-         ), products as materialized (
-             select id, sku_norm, country_of_origin, hs_code from catalog_products
-             where id = any (array(select product_id from matched))
-         ), results as materialized (
-             select sku_norm, product_version, ruleset_hash, verdict, confidence, measure_code, total_cad, upper_bound_cad
-             from sima_results where superseded_by is null and sku_norm = any (array(select sku_norm from products))
-         )
-         select o.id as order_id, o.order_number, o.ship_to_country, l.line_number, l.sku, l.quantity,
+        "select o.id as order_id, o.order_number, o.ship_to_country, l.line_number, l.sku, l.quantity,
              l.requested_ship_date, p.country_of_origin, p.hs_code, coalesce(v.decision, r.verdict) as verdict,
              r.confidence, r.measure_code, r.total_cad, r.upper_bound_cad
-         from orders o
-         join lines l on l.order_id = o.id
-         join matched m on m.line_id = l.id
-         join products p on p.id = m.product_id
-         join results r on r.sku_norm = p.sku_norm
-         left join sima_reviews v on v.sku_norm = r.sku_norm
-             and v.product_version = r.product_version and v.ruleset_hash = r.ruleset_hash
-         where o.id = any ($1) order by o.id, l.line_number",
+         from unnest($1::uuid[]) as wanted (id),
+             lateral (select id, order_number, ship_to_country from orders o where o.id = wanted.id offset 0) o,
+             lateral (select id, line_number, sku, quantity, requested_ship_date from order_lines l
+                 where l.order_id = o.id and l.status = 'OPEN' offset 0) l,
+             lateral (select product_id from order_line_products m where m.line_id = l.id offset 0) m,
+             lateral (select sku_norm, country_of_origin, hs_code from catalog_products p where p.id = m.product_id offset 0) p,
+             lateral (select sku_norm, product_version, ruleset_hash, verdict, confidence, measure_code, total_cad, upper_bound_cad
+                 from sima_results r where r.sku_norm = p.sku_norm and r.superseded_by is null offset 0) r
+             left join lateral (select decision from sima_reviews v where v.sku_norm = r.sku_norm
+                 and v.product_version = r.product_version and v.ruleset_hash = r.ruleset_hash offset 0) v on true
+         order by o.id, l.line_number",
     )
     .bind(orders)
     .fetch_all(&mut *tx)
@@ -256,7 +246,7 @@ async fn store(tx: &mut TenantTx, job: &Job, rows: &[Row], ruleset: &str) -> sql
 async fn close(tx: &mut TenantTx, orders: &[Known], ruleset: &str, state: &str) -> sqlx::Result<u64> {
     let ids: Vec<Uuid> = orders.iter().map(|order| order.order_id).collect();
     let done = sqlx::query(
-        "update trade_caught_orders set state = $3 where order_id = any ($1) and ruleset_hash = $2 and state = 'OPEN'",
+        "update trade_caught_orders set state = $3 where order_id = any (array(select unnest($1::uuid[]))) and ruleset_hash = $2 and state = 'OPEN'",
     )
     .bind(&ids)
     .bind(ruleset)

@@ -16,6 +16,8 @@ pub struct Stored {
     pub updated: i64,
     /// The orders of all lines.
     pub orders: Vec<Uuid>,
+    /// Lines that are new or changed.
+    pub lines: Vec<Uuid>,
 }
 
 /// Rows whose status would move back.
@@ -24,32 +26,39 @@ pub struct Stored {
 /// When the database says no.
 pub async fn regressions(tx: &mut TenantTx, lines: &[OrderLine]) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar(
-        "with input as materialized (
-             select * from jsonb_to_recordset($1) as i (row_number bigint, order_number text, line_number integer, status text)
-             where status = 'OPEN'
-         ), known as materialized (
-             select id, order_number from orders
-             where source = 'file' and order_number = any (array(select order_number from input))
-         ), ended as materialized (
-             select order_id, line_number from order_lines
-             where order_id = any (array(select id from known)) and status in ('SHIPPED', 'CANCELLED')
-         )
-         select i.row_number from input i join known k using (order_number)
-         join ended e on e.order_id = k.id and e.line_number = i.line_number order by 1",
+        "select i.row_number
+         from jsonb_to_recordset($1) as i (row_number bigint, order_number text, line_number integer, status text),
+             lateral (select id from orders o where o.source = 'file' and o.order_number = i.order_number offset 0) known,
+             lateral (select from order_lines l where l.order_id = known.id and l.line_number = i.line_number
+                 and l.status in ('SHIPPED', 'CANCELLED') offset 0) ended
+         where i.status = 'OPEN' order by 1",
     )
     .bind(Json(lines))
     .fetch_all(&mut *tx)
     .await
 }
 
-/// Rows whose product is not in the catalog.
+/// A row whose line has no product.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Unmatched {
+    /// The file's own line.
+    pub row_number: i64,
+    /// Not none of the catalog's products fits, but several do.
+    pub is_ambiguous: bool,
+}
+
+/// Rows of a batch whose lines have no product, after [`match_products`].
 ///
 /// # Errors
 /// When the database says no.
-pub async fn unknown_skus(tx: &mut TenantTx, lines: &[OrderLine]) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar(
-        "select i.row_number from jsonb_to_recordset($1) as i (row_number bigint, sku_norm text)
-         where not exists (select from catalog_products p where p.sku_norm = i.sku_norm) order by 1",
+pub async fn unmatched(tx: &mut TenantTx, lines: &[OrderLine]) -> sqlx::Result<Vec<Unmatched>> {
+    sqlx::query_as(
+        "select i.row_number, exists (select from product_keys k where k.key_norm = i.sku_norm) as is_ambiguous
+         from jsonb_to_recordset($1) as i (row_number bigint, order_number text, line_number integer, sku_norm text),
+             lateral (select id from orders o where o.source = 'file' and o.order_number = i.order_number offset 0) o,
+             lateral (select id from order_lines l where l.order_id = o.id and l.line_number = i.line_number offset 0) l
+             left join lateral (select true as known from order_line_products m where m.line_id = l.id offset 0) m on true
+         where m.known is null order by 1",
     )
     .bind(Json(lines))
     .fetch_all(&mut *tx)
@@ -119,29 +128,65 @@ with input as (
         l.status) is distinct from (excluded.sku, excluded.quantity, excluded.unit_price, excluded.currency,
         excluded.exporter_name, excluded.export_country, excluded.requested_ship_date,
         case when excluded.status = 'OPEN' then l.status else excluded.status end)
-    returning xmax = 0 as created
+    returning l.id, xmax = 0 as created
 )
 select count(*) filter (where created) as created, count(*) filter (where not created) as updated,
-    (select coalesce(array_agg(id), '{}') from stored) as orders
+    (select coalesce(array_agg(id), '{}') from stored) as orders, coalesce(array_agg(id), '{}') as lines
 from lines";
 
-/// Gives lines their products by the number, however it is written, and says how many changed.
+/// The lines that are to be given their products.
+#[derive(Debug, Clone, Copy)]
+pub enum Lines<'a> {
+    /// By their ids.
+    Ids(&'a [Uuid]),
+    /// By what they call their products.
+    Skus(&'a [String]),
+}
+
+/// Gives lines their products, and says how many changed.
+///
+/// A product goes by its number, by another name that the catalog has for it, by its number however it is written,
+/// or by its GTIN. Where the best of these names two products, none is picked.
 ///
 /// # Errors
 /// When the database says no.
-pub async fn match_products(tx: &mut TenantTx, sku_norms: &[String]) -> sqlx::Result<u64> {
-    let done = sqlx::query(
-        "insert into order_line_products as m (line_id, product_id, method, confidence)
-         select l.id, p.id, case when p.sku = l.sku then 'EXACT' else 'NORMALISED' end,
-             case when p.sku = l.sku then 1.00 else 0.90 end
-         from order_lines l join catalog_products p on p.tenant_id = l.tenant_id and p.sku_norm = l.sku_norm
-         where l.sku_norm = any ($1)
-         on conflict (tenant_id, line_id) do update set (product_id, method, confidence) =
-             (excluded.product_id, excluded.method, excluded.confidence)
-         where (m.product_id, m.method) is distinct from (excluded.product_id, excluded.method)",
-    )
-    .bind(sku_norms)
-    .execute(&mut *tx)
-    .await?;
-    Ok(done.rows_affected())
+pub async fn match_products(tx: &mut TenantTx, lines: Lines<'_>) -> sqlx::Result<u64> {
+    let (ids, skus): (&[Uuid], &[String]) = match lines {
+        Lines::Ids(ids) => (ids, &[]),
+        Lines::Skus(skus) => (&[], skus),
+    };
+    let changed: i64 = sqlx::query_scalar(MATCH).bind(ids).bind(skus).fetch_one(&mut *tx).await?;
+    Ok(u64::try_from(changed).unwrap_or(0))
 }
+
+const MATCH: &str = "
+with lines as materialized (
+    select l.id, l.sku, l.sku_norm from unnest($1::uuid[]) as wanted (id),
+        lateral (select id, sku, sku_norm from order_lines l where l.id = wanted.id offset 0) l
+    union all
+    select l.id, l.sku, l.sku_norm from unnest($2::text[]) as wanted (sku_norm),
+        lateral (select id, sku, sku_norm from order_lines l where l.sku_norm = wanted.sku_norm offset 0) l
+), found as (
+    select l.id as line_id, p.id as product_id, case when p.sku = l.sku then 'EXACT' else 'NORMALISED' end as method,
+        case when p.sku = l.sku then 1.00 else 0.90 end as confidence
+    from lines l, lateral (select id, sku from catalog_products p where p.sku_norm = l.sku_norm offset 0) p
+    union all
+    select l.id, k.product_id, k.kind, case k.kind when 'ALIAS' then 0.95 else 0.90 end
+    from lines l, lateral (select product_id, kind from product_keys k where k.key_norm = l.sku_norm offset 0) k
+), best as (
+    select line_id, min(product_id::text)::uuid as product_id, min(method) as method, confidence
+    from (select *, max(confidence) over (partition by line_id) as top from found) ranked
+    where confidence = top group by line_id, confidence having count(distinct product_id) = 1
+), lost as (
+    delete from order_line_products where line_id = any (array(
+        select l.id from lines l left join best b on b.line_id = l.id where b.line_id is null))
+    returning line_id
+), matched as (
+    insert into order_line_products as m (line_id, product_id, method, confidence)
+    select line_id, product_id, method, confidence from best
+    on conflict (tenant_id, line_id) do update set (product_id, method, confidence) =
+        (excluded.product_id, excluded.method, excluded.confidence)
+    where (m.product_id, m.method) is distinct from (excluded.product_id, excluded.method)
+    returning line_id
+)
+select (select count(*) from lost) + (select count(*) from matched)";

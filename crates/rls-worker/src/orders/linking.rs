@@ -3,6 +3,7 @@
 //! What somebody has decided, MANUAL and REJECTED, a run never changes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 
 use chrono::{Days, NaiveDate};
 use rls_runtime::TenantTx;
@@ -11,12 +12,16 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::linkage::{Candidate, Link, OrderKey, ShipmentKey, link, normalised};
+use crate::workers::outcome::Job;
 
 /// How far back orders and shipments are looked at.
 const WINDOW: Days = Days::new(90);
 
 /// Shipments that are linked at once.
-const CHUNK: usize = 500;
+const CHUNK: usize = 2_000;
+
+/// How far the day of an order may be from the day of its shipment, when nothing but the address says that they belong together.
+const AROUND: Days = Days::new(3);
 
 /// What became of the shipments.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,20 +38,20 @@ pub struct Linked {
 /// When the database says no.
 pub async fn shipments_of(tx: &mut TenantTx, orders: &[Uuid], today: NaiveDate) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
-        "with near as (
-             select s.id from order_trackings t
-             join shipments s on s.tenant_id = t.tenant_id and s.tracking_norm = t.tracking_norm where t.order_id = any ($1)
+        "with touched as materialized (
+             select o.* from unnest($1::uuid[]) as wanted (id), lateral (
+                 select number_norm, po_norm, postal_norm, tracking_numbers from orders o where o.id = wanted.id offset 0) o
+         ), near as (
+             select s.id from (select distinct unnest(tracking_numbers) as tracking from touched) t,
+                 lateral (select id from shipments s where s.tracking_norm = t.tracking offset 0) s
              union
-             select r.shipment_id from orders o
-             join shipment_references r on r.tenant_id = o.tenant_id and r.reference_norm = o.number_norm where o.id = any ($1)
+             select r.id from (select number_norm as number from touched union select po_norm from touched) n,
+                 lateral (select shipment_id as id from shipment_references r where r.reference_norm = n.number offset 0) r
              union
-             select r.shipment_id from orders o
-             join shipment_references r on r.tenant_id = o.tenant_id and r.reference_norm = o.po_norm where o.id = any ($1)
-             union
-             select s.id from orders o
-             join shipments s on s.tenant_id = o.tenant_id and s.postal_norm = o.postal_norm where o.id = any ($1)
+             select s.id from (select distinct postal_norm from touched) p, lateral (
+                 select id from shipments s where s.postal_norm = p.postal_norm and s.link_state <> 'LINKED' offset 0) s
          )
-         select s.id from shipments s join near using (id)
+         select s.id from near, lateral (select id, link_state, ship_date from shipments s where s.id = near.id offset 0) s
          where s.link_state <> 'LINKED' and coalesce(s.ship_date, $2) >= $2 order by 1",
     )
     .bind(orders)
@@ -59,18 +64,22 @@ pub async fn shipments_of(tx: &mut TenantTx, orders: &[Uuid], today: NaiveDate) 
 ///
 /// # Errors
 /// When the database says no.
-pub async fn relink(tx: &mut TenantTx, shipments: &[Uuid], today: NaiveDate) -> sqlx::Result<Linked> {
+pub async fn relink(tx: &mut TenantTx, job: &Job, shipments: &[Uuid]) -> sqlx::Result<Linked> {
     let mut all = Linked::default();
-    for chunk in shipments.chunks(CHUNK) {
+    for (done, chunk) in shipments.chunks(CHUNK).enumerate() {
+        job.progress.reached(done * CHUNK, shipments.len());
         let keys = shipment_keys(tx, chunk).await?;
-        let mut orders = candidates(tx, &keys, today).await?;
-        let index = Index::of(&orders);
-        let without: Vec<&ShipmentKey> = keys.iter().filter(|shipment| index.near(shipment).next().is_none()).collect();
-        orders.extend(neighbours(tx, &without).await?);
-        let index = Index::of(&orders);
+        let mut orders = candidates(tx, &keys, job.today).await?;
+        let named = Index::of(&orders, names);
+        let without: Vec<&ShipmentKey> =
+            keys.iter().filter(|shipment| named.near(shipment.names()).is_empty()).collect();
+        orders.extend(neighbours(tx, &without, job.today).await?);
+        let placed = Index::of(&orders, places);
         let mut found = Vec::new();
         for shipment in &keys {
-            let near: Vec<OrderKey> = index.near(shipment).map(|at| orders[at].clone()).collect();
+            let by_name = named.near(shipment.names());
+            let near = if by_name.is_empty() { placed.near(shipment.places()) } else { by_name };
+            let near: Vec<OrderKey> = near.into_iter().map(|at| orders[at].clone()).collect();
             match link(shipment, &near) {
                 Link::Linked(orders) => {
                     all.linked.push(shipment.id);
@@ -108,98 +117,133 @@ impl Row {
 }
 
 /// The orders by what a shipment may know of them.
-struct Index {
-    places: HashMap<String, BTreeSet<usize>>,
+struct Index<K> {
+    orders: HashMap<K, Vec<usize>>,
 }
 
-impl Index {
-    fn of(orders: &[OrderKey]) -> Index {
-        let mut places: HashMap<String, BTreeSet<usize>> = HashMap::new();
+impl<K: Hash + Eq> Index<K> {
+    fn of(orders: &[OrderKey], keys: fn(&OrderKey) -> Vec<K>) -> Index<K> {
+        let mut places: HashMap<K, Vec<usize>> = HashMap::new();
         for (at, order) in orders.iter().enumerate() {
-            let numbers =
-                [Some(order.order_number.as_str()), order.po_number.as_deref(), order.ship_to_postal.as_deref()];
-            let numbers = numbers.into_iter().flatten().map(normalised);
-            for key in numbers.chain(order.tracking_numbers.iter().cloned()) {
-                places.entry(key).or_default().insert(at);
+            for key in keys(order) {
+                places.entry(key).or_default().push(at);
             }
         }
-        Index { places }
+        Index { orders: places }
     }
 
-    fn near(&self, shipment: &ShipmentKey) -> impl Iterator<Item = usize> {
-        let written = shipment.references.iter().chain(&shipment.dest_postal).map(|text| normalised(text));
-        let keys = written.chain([shipment.tracking_norm.clone()]);
-        let places: BTreeSet<usize> = keys.filter_map(|key| self.places.get(&key)).flatten().copied().collect();
-        places.into_iter()
+    fn near(&self, keys: impl Iterator<Item = K>) -> BTreeSet<usize> {
+        keys.filter_map(|key| self.orders.get(&key)).flatten().copied().collect()
+    }
+}
+
+/// What a shipment may call an order.
+fn names(order: &OrderKey) -> Vec<String> {
+    let numbers = [Some(order.order_number.as_str()), order.po_number.as_deref()];
+    let numbers = numbers.into_iter().flatten().map(normalised);
+    numbers.chain(order.tracking_numbers.iter().cloned()).collect()
+}
+
+/// Where an order goes, and since when.
+fn places(order: &OrderKey) -> Vec<(String, NaiveDate)> {
+    order.ship_to_postal.iter().map(|postal| (normalised(postal), order.order_date)).collect()
+}
+
+impl ShipmentKey {
+    fn names(&self) -> impl Iterator<Item = String> {
+        self.references.iter().map(|text| normalised(text)).chain([self.tracking_norm.clone()])
+    }
+
+    /// Its address on the days around the one that it was shipped on.
+    fn places(&self) -> impl Iterator<Item = (String, NaiveDate)> {
+        let day = self.ship_date.zip(self.dest_postal.as_deref().map(normalised));
+        day.into_iter().flat_map(|(day, postal)| {
+            let first = day.checked_sub_days(AROUND).unwrap_or(day);
+            first.iter_days().take(7).map(move |day| (postal.clone(), day))
+        })
     }
 }
 
 async fn shipment_keys(tx: &mut TenantTx, shipments: &[Uuid]) -> sqlx::Result<Vec<ShipmentKey>> {
     sqlx::query_as(
-        "select id, carrier, tracking_norm, ship_date, reference_norms as references, dest_postal, actual_weight_lb
-         from shipments where id = any ($1) order by id",
+        "select s.* from unnest($1::uuid[]) as wanted (id), lateral (
+             select id, carrier, tracking_norm, ship_date, reference_norms as references, dest_postal, actual_weight_lb
+             from shipments s where s.id = wanted.id offset 0) s order by s.id",
     )
     .bind(shipments)
     .fetch_all(&mut *tx)
     .await
 }
 
+/// Orders that shipments name.
 async fn candidates(tx: &mut TenantTx, shipments: &[ShipmentKey], today: NaiveDate) -> sqlx::Result<Vec<OrderKey>> {
     let trackings: Vec<&str> = shipments.iter().map(|shipment| shipment.tracking_norm.as_str()).collect();
-    let references: Vec<&str> =
+    let references: BTreeSet<&str> =
         shipments.iter().flat_map(|shipment| &shipment.references).map(String::as_str).collect();
-    sqlx::query_as(
-        "select o.id, o.order_number, o.po_number, o.order_date, o.carrier, o.tracking_numbers, o.ship_to_postal,
-             (select round(sum(p.net_weight_kg * l.quantity) / 0.45359237, 6) from order_lines l
-              join order_line_products m on m.tenant_id = l.tenant_id and m.line_id = l.id
-              join catalog_products p on p.tenant_id = m.tenant_id and p.id = m.product_id
-              where l.tenant_id = o.tenant_id and l.order_id = o.id having bool_and(p.net_weight_kg is not null)) as weight_lb
-         from orders o
-         where o.order_date >= $1 and o.id in (
-             select order_id from order_trackings where tracking_norm = any ($2)
-             union select id from orders where number_norm = any ($3)
-             union select id from orders where po_norm = any ($3))
-         order by o.id",
-    )
-    .bind(since(today))
-    .bind(&trackings)
-    .bind(&references)
-    .fetch_all(&mut *tx)
-    .await
+    sqlx::query_as(ORDERS)
+        .bind(since(today))
+        .bind(&trackings)
+        .bind(references.into_iter().collect::<Vec<_>>())
+        .bind(Vec::<String>::new())
+        .bind(Vec::<NaiveDate>::new())
+        .fetch_all(&mut *tx)
+        .await
 }
 
 /// Orders of the same address around the same day, for shipments that nothing else is known of.
-async fn neighbours(tx: &mut TenantTx, shipments: &[&ShipmentKey]) -> sqlx::Result<Vec<OrderKey>> {
+async fn neighbours(tx: &mut TenantTx, shipments: &[&ShipmentKey], today: NaiveDate) -> sqlx::Result<Vec<OrderKey>> {
     let dated = shipments
         .iter()
         .filter_map(|shipment| Some((normalised(shipment.dest_postal.as_deref()?), shipment.ship_date?)));
-    let (postals, days): (Vec<String>, Vec<NaiveDate>) = dated.unzip();
-    sqlx::query_as(
-        "select o.id, o.order_number, o.po_number, o.order_date, o.carrier, o.tracking_numbers, o.ship_to_postal,
-             (select round(sum(p.net_weight_kg * l.quantity) / 0.45359237, 6) from order_lines l
-              join order_line_products m on m.tenant_id = l.tenant_id and m.line_id = l.id
-              join catalog_products p on p.tenant_id = m.tenant_id and p.id = m.product_id
-              where l.tenant_id = o.tenant_id and l.order_id = o.id having bool_and(p.net_weight_kg is not null)) as weight_lb
-         from orders o
-         where o.id in (
-             select n.id from unnest($1::text[], $2::date[]) as wanted (postal_norm, day), lateral (
-                 select id from orders where postal_norm = wanted.postal_norm
-                     and order_date between wanted.day - 3 and wanted.day + 3 order by order_date, id limit 50) n)
-         order by o.id",
-    )
-    .bind(&postals)
-    .bind(&days)
-    .fetch_all(&mut *tx)
-    .await
+    let (postals, days): (Vec<String>, Vec<NaiveDate>) = dated.collect::<BTreeSet<_>>().into_iter().unzip();
+    sqlx::query_as(ORDERS)
+        .bind(since(today))
+        .bind(Vec::<String>::new())
+        .bind(Vec::<String>::new())
+        .bind(&postals)
+        .bind(&days)
+        .fetch_all(&mut *tx)
+        .await
 }
+
+/// Since `$1`: orders by tracking numbers `$2`, by references `$3`, by addresses `$4` around days `$5`; with what their
+/// lines weigh. Of orders that share a number or an address the first fifty are enough to see that nobody can tell.
+const ORDERS: &str = "
+with near as (
+    select t.id from unnest($2::text[]) as wanted (tracking),
+        lateral (select order_id as id from order_trackings t where t.tracking_norm = wanted.tracking offset 0) t
+    union
+    select o.id from unnest($3::text[]) as wanted (number), lateral (
+        select id from orders o where o.number_norm = wanted.number and o.order_date >= $1
+        order by order_date, order_number limit 50) o
+    union
+    select o.id from unnest($3::text[]) as wanted (number), lateral (
+        select id from orders o where o.po_norm = wanted.number and o.order_date >= $1
+        order by order_date, order_number limit 50) o
+    union
+    select o.id from unnest($4::text[], $5::date[]) as wanted (postal_norm, day), lateral (
+        select id from orders o where o.postal_norm = wanted.postal_norm
+            and o.order_date between wanted.day - 3 and wanted.day + 3
+        order by order_date, order_number limit 50) o
+)
+select o.*, (
+    select round(sum(p.net_weight_kg * l.quantity) / 0.45359237, 6)
+    from (select id, quantity from order_lines l where l.order_id = o.id offset 0) l
+    left join lateral (select product_id from order_line_products m where m.line_id = l.id offset 0) m on true
+    left join lateral (select net_weight_kg from catalog_products p where p.id = m.product_id offset 0) p on true
+    having bool_and(p.net_weight_kg is not null)) as weight_lb
+from near, lateral (
+    select id, order_number, po_number, order_date, carrier, tracking_numbers, ship_to_postal
+    from orders o where o.id = near.id offset 0) o
+where o.order_date >= $1 order by o.id";
 
 /// Replaces what an earlier run found for these shipments, but not what somebody decided.
 async fn store(tx: &mut TenantTx, shipments: &[Uuid], found: &[Row]) -> sqlx::Result<()> {
-    sqlx::query("delete from order_link_candidates where shipment_id = any ($1)")
+    sqlx::query("delete from order_link_candidates where shipment_id = any (array(select unnest($1::uuid[])))")
         .bind(shipments)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("delete from order_shipment_links where shipment_id = any ($1) and state = 'LINKED'")
+    sqlx::query("delete from order_shipment_links where shipment_id = any (array(select unnest($1::uuid[]))) and state = 'LINKED'")
         .bind(shipments)
         .execute(&mut *tx)
         .await?;
@@ -228,7 +272,7 @@ async fn store(tx: &mut TenantTx, shipments: &[Uuid], found: &[Row]) -> sqlx::Re
              when exists (select from order_link_candidates c where c.tenant_id = s.tenant_id and c.shipment_id = s.id)
                  then 'AMBIGUOUS'
              else 'UNMATCHED' end
-         where s.id = any ($1)",
+         where s.id = any (array(select unnest($1::uuid[])))",
     )
     .bind(shipments)
     .execute(&mut *tx)
@@ -240,21 +284,22 @@ async fn store(tx: &mut TenantTx, shipments: &[Uuid], found: &[Row]) -> sqlx::Re
 async fn settle_orders(tx: &mut TenantTx, orders: &[Uuid]) -> sqlx::Result<()> {
     sqlx::query(
         "with counted as (
-             select o.id, cardinality(o.tracking_numbers) as named,
-                 count(k.shipment_id) as linked,
-                 count(k.shipment_id) filter (where s.tracking_norm = any (o.tracking_numbers)) as linked_as_named,
-                 exists (select from order_link_candidates c where c.tenant_id = o.tenant_id and c.order_id = o.id) as open
-             from orders o
-             left join order_shipment_links k on k.tenant_id = o.tenant_id and k.order_id = o.id and k.state <> 'REJECTED'
-             left join shipments s on s.tenant_id = k.tenant_id and s.id = k.shipment_id
-             where o.id = any ($1) group by o.tenant_id, o.id
+             select o.id, case
+                 when k.linked > 0 and k.linked_as_named >= cardinality(o.tracking_numbers) then 'LINKED'
+                 when k.linked > 0 then 'PARTIAL'
+                 when exists (select from order_link_candidates c where c.order_id = o.id) then 'AMBIGUOUS'
+                 else 'UNMATCHED' end as link_state
+             from unnest($1::uuid[]) as wanted (id),
+                 lateral (select id, tracking_numbers, link_state from orders o where o.id = wanted.id offset 0) o,
+                 lateral (
+                     select count(*) as linked, count(*) filter (where s.tracking_norm = any (o.tracking_numbers)) as linked_as_named
+                     from (select shipment_id from order_shipment_links k
+                         where k.order_id = o.id and k.state <> 'REJECTED' offset 0) k,
+                         lateral (select tracking_norm from shipments s where s.id = k.shipment_id offset 0) s
+                 ) k
          )
-         update orders o set link_state = case
-             when linked > 0 and linked_as_named >= named then 'LINKED'
-             when linked > 0 then 'PARTIAL'
-             when open then 'AMBIGUOUS'
-             else 'UNMATCHED' end
-         from counted c where c.id = o.id",
+         update orders o set link_state = c.link_state
+         from counted c where o.id = c.id and o.id = any (array(select unnest($1::uuid[]))) and o.link_state <> c.link_state",
     )
     .bind(orders)
     .execute(&mut *tx)

@@ -1,6 +1,6 @@
 //! Touched shipments in, their findings in the database out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rls_runtime::TenantTx;
 use rust_decimal::Decimal;
@@ -18,7 +18,7 @@ use crate::notifications::events::{Event, raise};
 use crate::workers::outcome::Job;
 
 /// Shipments that are audited at once.
-const CHUNK: usize = 500;
+const CHUNK: usize = 2_000;
 
 /// From this amount on somebody hears of a finding at once.
 const HIGH_VALUE: Decimal = Decimal::from_parts(500, 0, 0, false, 0);
@@ -51,12 +51,6 @@ struct Order {
     facts: OrderFacts,
 }
 
-/// A finding that was not there before.
-#[derive(Debug, sqlx::FromRow)]
-struct Created {
-    dedupe_key: String,
-}
-
 /// What all shipments of a job are audited by, loaded once.
 #[derive(Debug)]
 pub struct Book {
@@ -83,7 +77,8 @@ impl Book {
 /// When the database says no.
 pub async fn audit_shipments(tx: &mut TenantTx, job: &Job, shipments: &[Uuid], book: &Book) -> sqlx::Result<Audited> {
     let mut all = Audited::default();
-    for chunk in shipments.chunks(CHUNK) {
+    for (done, chunk) in shipments.chunks(CHUNK).enumerate() {
+        job.progress.reached(done * CHUNK, shipments.len());
         let mut findings = Vec::new();
         let orders = orders(tx, chunk).await?;
         for (shipment, charges) in charges(tx, chunk).await? {
@@ -103,7 +98,8 @@ pub async fn audit_shipments(tx: &mut TenantTx, job: &Job, shipments: &[Uuid], b
         }
         let created = store(tx, job, &findings, &book.hash).await?;
         all.created += created.len();
-        let news = findings.iter().filter(|finding| created.iter().any(|of| of.dedupe_key == finding.dedupe_key));
+        let created: BTreeSet<&str> = created.iter().map(String::as_str).collect();
+        let news = findings.iter().filter(|finding| created.contains(finding.dedupe_key.as_str()));
         raise(tx, job, &news.filter_map(exception).collect::<Vec<_>>()).await?;
     }
     Ok(all)
@@ -115,10 +111,11 @@ async fn charges(tx: &mut TenantTx, shipments: &[Uuid]) -> sqlx::Result<BTreeMap
              s.tracking_norm as tracking, c.service, c.ship_date, c.delivered_on, c.zone, c.actual_weight_lb,
              c.billed_weight_lb, c.length_in, c.width_in, c.height_in, c.dest_postal, c.code, c.description, c.gross,
              c.discount, c.net, c.currency
-         from shipment_charges c
-         join shipments s on s.tenant_id = c.tenant_id and s.id = c.shipment_id
-         join carrier_invoices v on v.tenant_id = c.tenant_id and v.id = c.invoice_id
-         where c.shipment_id = any ($1)",
+         from unnest($1::uuid[]) as wanted (id),
+             lateral (select id, tracking_norm from shipments s where s.id = wanted.id offset 0) s,
+             lateral (select * from shipment_charges c where c.shipment_id = s.id offset 0) c,
+             lateral (select carrier, account, invoice_number, invoice_date from carrier_invoices v
+                 where v.id = c.invoice_id offset 0) v",
     )
     .bind(shipments)
     .fetch_all(&mut *tx)
@@ -136,11 +133,13 @@ async fn charges(tx: &mut TenantTx, shipments: &[Uuid]) -> sqlx::Result<BTreeMap
 /// The order of each shipment that has exactly one.
 async fn orders(tx: &mut TenantTx, shipments: &[Uuid]) -> sqlx::Result<BTreeMap<Uuid, OrderFacts>> {
     let orders: Vec<Order> = sqlx::query_as(
-        "select k.shipment_id, min(o.order_number) as order_number, min(o.address_type) as address_type,
+        "select wanted.id as shipment_id, min(o.order_number) as order_number, min(o.address_type) as address_type,
              min(o.ship_to_postal) as ship_to_postal
-         from order_shipment_links k join orders o on o.tenant_id = k.tenant_id and o.id = k.order_id
-         where k.shipment_id = any ($1) and k.state <> 'REJECTED'
-         group by k.shipment_id having count(*) = 1",
+         from unnest($1::uuid[]) as wanted (id),
+             lateral (select order_id from order_shipment_links k
+                 where k.shipment_id = wanted.id and k.state <> 'REJECTED' offset 0) k,
+             lateral (select order_number, address_type, ship_to_postal from orders o where o.id = k.order_id offset 0) o
+         group by wanted.id having count(*) = 1",
     )
     .bind(shipments)
     .fetch_all(&mut *tx)
@@ -148,9 +147,9 @@ async fn orders(tx: &mut TenantTx, shipments: &[Uuid]) -> sqlx::Result<BTreeMap<
     Ok(orders.into_iter().map(|order| (order.shipment_id, order.facts)).collect())
 }
 
-/// Writes findings. An open one is brought up to date; one that somebody works on is left alone.
-async fn store(tx: &mut TenantTx, job: &Job, findings: &[Finding], settings: &str) -> sqlx::Result<Vec<Created>> {
-    sqlx::query_as(
+/// Writes findings, and gives the keys of those that are new. An open one is brought up to date; one that somebody works on is left alone.
+async fn store(tx: &mut TenantTx, job: &Job, findings: &[Finding], settings: &str) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
         "with stored as (
              insert into ship_findings as f (dedupe_key, kind, tracking_norm, carrier, account, invoice_number, code,
                  billed, expected, variance, currency, severity, dispute_by, parent_key, evidence, settings_hash, job_id)

@@ -133,10 +133,11 @@ pub struct Mismatch {
 /// When the database says no.
 pub async fn mismatches(tx: &mut TenantTx, invoices: &[Uuid]) -> sqlx::Result<Vec<Mismatch>> {
     sqlx::query_as(
-        "select v.invoice_number, v.stated_total, sum(c.net) as total
-         from carrier_invoices v join shipment_charges c on c.tenant_id = v.tenant_id and c.invoice_id = v.id
-         where v.id = any ($1) and v.stated_total is not null
-         group by v.tenant_id, v.id having sum(c.net) <> v.stated_total order by v.invoice_number",
+        "select v.invoice_number, v.stated_total, c.total
+         from unnest($1::uuid[]) as wanted (id),
+             lateral (select id, invoice_number, stated_total from carrier_invoices v where v.id = wanted.id offset 0) v,
+             lateral (select sum(net) as total from shipment_charges c where c.invoice_id = v.id) c
+         where c.total <> v.stated_total order by v.invoice_number",
     )
     .bind(invoices)
     .fetch_all(&mut *tx)

@@ -94,6 +94,12 @@ impl Tally {
         }
     }
 
+    /// Rows with data.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        usize::try_from(self.budget.rows).unwrap_or(usize::MAX)
+    }
+
     /// Whether no later row has the same key: the last one wins.
     #[must_use]
     pub fn is_last(&self, key: &str, number: u64) -> bool {

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::decision::{Decision, Law, Verdict, decide};
 use super::product::Product;
@@ -107,7 +108,7 @@ impl Listed {
 }
 
 /// A verdict that is not what it was.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flip {
     /// The product.
     pub sku: String,
@@ -131,9 +132,9 @@ pub async fn next(tx: &mut TenantTx, run: &Run<'_>, after: &str, limit: i64) -> 
         "select sku, sku_norm, version, title, description, category, hs_code, country_of_origin, country_of_export,
              exporter_name, exporter_id, unit_cost, currency, uom, net_weight_kg, attributes
          from catalog_products p
-         where sku_norm > $1 and ($2::text[] is null or sku_norm = any ($2)) and ($3 or not exists (
-             select from sima_results r where r.tenant_id = p.tenant_id and r.sku_norm = p.sku_norm
-                 and r.product_version = p.version and r.ruleset_hash = $4 and ($5::date is null or r.as_of >= $5)))
+         where sku_norm > $1 and ($2::text[] is null or sku_norm = any ($2)) and ($3 or (
+             select true from sima_results r where r.sku_norm = p.sku_norm and r.product_version = p.version
+                 and r.ruleset_hash = $4 and ($5::date is null or r.as_of >= $5) limit 1) is null)
          order by sku_norm limit $6",
     )
     .bind(after)
@@ -167,33 +168,56 @@ pub async fn screen(tx: &mut TenantTx, run: &Run<'_>, products: &[Listed]) -> sq
         Row { sku, sku_norm, product_version: listed.version, decision }
     });
     let rows: Vec<Row> = decided.collect();
-    let flips = sqlx::query_as(
-        "with input as (
-             select * from jsonb_to_recordset($1) as r (sku text, sku_norm text, product_version integer, measure text,
-                 verdict text, reasons text[], ad_cad numeric, cvd_cad numeric, total_cad numeric,
-                 upper_bound_cad numeric, confidence numeric, evidence jsonb)
-         ), fresh as (
-             insert into sima_results (sku, sku_norm, product_version, ruleset_hash, as_of, measure_code, verdict,
-                 reasons, ad_cad, cvd_cad, total_cad, upper_bound_cad, confidence, evidence)
-             select sku, sku_norm, product_version, $2, $3, measure, verdict, reasons, ad_cad, cvd_cad, total_cad,
-                 upper_bound_cad, confidence, evidence from input
-             on conflict (tenant_id, sku_norm, product_version, ruleset_hash, as_of) do update set
-                 (measure_code, verdict, reasons, ad_cad, cvd_cad, total_cad, upper_bound_cad, confidence, evidence,
-                 superseded_by) = (excluded.measure_code, excluded.verdict, excluded.reasons, excluded.ad_cad,
-                 excluded.cvd_cad, excluded.total_cad, excluded.upper_bound_cad, excluded.confidence,
-                 excluded.evidence, null)
-             returning id, sku, sku_norm, verdict
-         ), superseded as (
-             update sima_results r set superseded_by = f.id from fresh f
-             where r.sku_norm = f.sku_norm and r.superseded_by is null and r.id <> f.id
-             returning f.sku, r.verdict as was, f.verdict as is_now
-         )
-         select sku, was, is_now from superseded where was <> is_now order by sku",
-    )
-    .bind(Json(&rows))
-    .bind(run.ruleset)
-    .bind(run.as_of)
-    .fetch_all(&mut *tx)
-    .await?;
-    Ok((rows.iter().map(|row| row.decision.verdict).collect(), flips))
+    let fresh: Vec<Fresh> =
+        sqlx::query_as(STORE).bind(Json(&rows)).bind(run.ruleset).bind(run.as_of).fetch_all(&mut *tx).await?;
+    let older: Vec<(Uuid, Uuid)> = fresh.iter().filter_map(|of| Some((of.older?, of.id))).collect();
+    if !older.is_empty() {
+        let (older, newer): (Vec<Uuid>, Vec<Uuid>) = older.into_iter().unzip();
+        sqlx::query(
+            "update sima_results r set superseded_by = newer
+             from unnest($1::uuid[], $2::uuid[]) as pairs (older, newer)
+             where r.id = older and r.id = any (array(select unnest($1::uuid[])))",
+        )
+        .bind(older)
+        .bind(newer)
+        .execute(&mut *tx)
+        .await?;
+    }
+    let flips = fresh.into_iter().filter_map(|of| {
+        let was = of.was.filter(|was| *was != of.is_now)?;
+        Some(Flip { sku: of.sku, was, is_now: of.is_now })
+    });
+    Ok((rows.iter().map(|row| row.decision.verdict).collect(), flips.collect()))
 }
+
+/// A verdict that was written, and the one that it supersedes.
+#[derive(sqlx::FromRow)]
+struct Fresh {
+    id: Uuid,
+    sku: String,
+    is_now: String,
+    older: Option<Uuid>,
+    was: Option<String>,
+}
+
+const STORE: &str = "
+with input as (
+    select * from jsonb_to_recordset($1) as r (sku text, sku_norm text, product_version integer, measure text,
+        verdict text, reasons text[], ad_cad numeric, cvd_cad numeric, total_cad numeric, upper_bound_cad numeric,
+        confidence numeric, evidence jsonb)
+), fresh as (
+    insert into sima_results (sku, sku_norm, product_version, ruleset_hash, as_of, measure_code, verdict, reasons,
+        ad_cad, cvd_cad, total_cad, upper_bound_cad, confidence, evidence)
+    select sku, sku_norm, product_version, $2, $3, measure, verdict, reasons, ad_cad, cvd_cad, total_cad,
+        upper_bound_cad, confidence, evidence from input
+    on conflict (tenant_id, sku_norm, product_version, ruleset_hash, as_of) do update set
+        (measure_code, verdict, reasons, ad_cad, cvd_cad, total_cad, upper_bound_cad, confidence, evidence,
+        superseded_by) = (excluded.measure_code, excluded.verdict, excluded.reasons, excluded.ad_cad,
+        excluded.cvd_cad, excluded.total_cad, excluded.upper_bound_cad, excluded.confidence, excluded.evidence, null)
+    returning id, sku, sku_norm, verdict
+)
+select f.id, f.sku, f.verdict as is_now, r.id as older, r.verdict as was
+from fresh f left join lateral (
+    select id, verdict from sima_results r where r.sku_norm = f.sku_norm and r.superseded_by is null and r.id <> f.id
+    offset 0) r on true
+order by f.sku";

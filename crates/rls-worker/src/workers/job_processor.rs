@@ -91,18 +91,17 @@ impl worker::Job for CatalogUpload {
 
     async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
         let job = job(&cx);
-        let ended = cx
-            .with_tenant(async |mut tx| {
-                let file = load(&mut tx, self.upload).await?;
-                let outcome = catalog_upload::handle(&mut tx, &job, &file).await?;
-                if outcome.rows_imported + outcome.rows_updated > 0 {
-                    let screen = NewJob::of(&sima_validation::Payload::of_changed("catalog"))?;
-                    let screen = screen.unique_key_or("sima_validation:catalog", OnConflict::Keep);
-                    cx.queue().enqueue(&mut tx, &screen).await?;
-                }
-                complete(&cx, &mut tx, &job, &outcome).await
-            })
-            .await;
+        let work = cx.with_tenant(async |mut tx| {
+            let file = load(&mut tx, self.upload).await?;
+            let outcome = catalog_upload::handle(&mut tx, &job, &file).await?;
+            if outcome.rows_imported + outcome.rows_updated > 0 {
+                let screen = NewJob::of(&sima_validation::Payload::of_changed("catalog"))?;
+                let screen = screen.unique_key_or("sima_validation:catalog", OnConflict::Keep);
+                cx.queue().enqueue(&mut tx, &screen).await?;
+            }
+            complete(&cx, &mut tx, &job, &outcome).await
+        });
+        let ended = job.progress.beside(&cx, work).await;
         settle(&cx, &job, Self::LANE, ended).await
     }
 }
@@ -115,13 +114,12 @@ impl worker::Job for OrderUpload {
 
     async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
         let job = job(&cx);
-        let ended = cx
-            .with_tenant(async |mut tx| {
-                let file = load(&mut tx, self.upload).await?;
-                let outcome = order_upload::handle(&mut tx, &job, &file).await?;
-                complete(&cx, &mut tx, &job, &outcome).await
-            })
-            .await;
+        let work = cx.with_tenant(async |mut tx| {
+            let file = load(&mut tx, self.upload).await?;
+            let outcome = order_upload::handle(&mut tx, &job, &file).await?;
+            complete(&cx, &mut tx, &job, &outcome).await
+        });
+        let ended = job.progress.beside(&cx, work).await;
         settle(&cx, &job, Self::LANE, ended).await
     }
 }
@@ -134,13 +132,12 @@ impl worker::Job for ShipUpload {
 
     async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
         let job = job(&cx);
-        let ended = cx
-            .with_tenant(async |mut tx| {
-                let file = load(&mut tx, self.upload).await?;
-                let outcome = ship_upload::handle(&mut tx, &job, &file).await?;
-                complete(&cx, &mut tx, &job, &outcome).await
-            })
-            .await;
+        let work = cx.with_tenant(async |mut tx| {
+            let file = load(&mut tx, self.upload).await?;
+            let outcome = ship_upload::handle(&mut tx, &job, &file).await?;
+            complete(&cx, &mut tx, &job, &outcome).await
+        });
+        let ended = job.progress.beside(&cx, work).await;
         settle(&cx, &job, Self::LANE, ended).await
     }
 }

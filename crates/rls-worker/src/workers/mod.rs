@@ -4,3 +4,5 @@ pub mod handlers;
 pub mod job_processor;
 pub mod jobs;
 pub mod outcome;
+pub mod planning;
+pub mod progress;

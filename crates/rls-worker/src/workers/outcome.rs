@@ -9,13 +9,14 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::progress::Progress;
 use crate::table::{FileError, Refusal, RowError, Tally};
 
 /// How many errors are shown in the result itself.
 const SHOWN: usize = 20;
 
 /// The job that a handler works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Job {
     /// Its id.
     pub id: Uuid,
@@ -23,13 +24,15 @@ pub struct Job {
     pub today: NaiveDate,
     /// The time.
     pub now: DateTime<Utc>,
+    /// How far it is.
+    pub progress: Progress,
 }
 
 impl Job {
     /// A job at a time.
     #[must_use]
     pub fn at(id: Uuid, now: DateTime<Utc>) -> Job {
-        Job { id, today: now.date_naive(), now }
+        Job { id, today: now.date_naive(), now, progress: Progress::default() }
     }
 }
 

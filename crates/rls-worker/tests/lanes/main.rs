@@ -7,6 +7,7 @@ mod guests;
 mod isolation;
 mod mail;
 mod mail_server;
+mod long_files;
 mod migrations;
 mod notifications;
 mod processor;

@@ -54,7 +54,7 @@ pub async fn run(pool: &RlsPool, tenant: TenantId, lane: &str, input: &str) -> R
     with_tenant(pool, tenant, async |mut tx| dispatch(&mut tx, &job, lane, input).await).await
 }
 
-async fn dispatch(tx: &mut TenantTx, job: &Job, lane: &str, input: &str) -> Result<Outcome, LaneError> {
+pub async fn dispatch(tx: &mut TenantTx, job: &Job, lane: &str, input: &str) -> Result<Outcome, LaneError> {
     match lane {
         "catalog_upload" => catalog_upload::handle(tx, job, input.as_bytes()).await,
         "order_upload" => order_upload::handle(tx, job, input.as_bytes()).await,

@@ -4,9 +4,10 @@ use rls_runtime::TenantTx;
 
 use crate::catalog::ingest;
 use crate::catalog::row::{self, COLUMNS, ProductRow};
-use crate::orders;
+use crate::orders::ingest::{Lines, match_products};
 use crate::table::{Fields, FileError, Header, Limits, Parsed, Table, Tally, Unique};
 use crate::workers::outcome::{Job, LaneError, Outcome, keep_row_errors};
+use crate::workers::planning;
 
 /// Rows that go to the database at once.
 const BATCH: usize = 2_000;
@@ -20,12 +21,13 @@ const UNIQUE: Unique<ProductRow> =
 /// When the file is refused, or the database says no.
 pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
     let table = Table::open(file, &Limits::default())?;
+    planning::by_key(tx).await?;
     let header = header(&table)?;
     let tally = Tally::of(products(&table, &header), Some(UNIQUE))?;
     let mut outcome = Outcome::of(&tally);
     let mut batch = Vec::with_capacity(BATCH);
     let mut rows = products(&table, &header);
-    let mut rematched = 0;
+    let (mut rematched, mut taken) = (0, 0);
     loop {
         let next = rows.next().transpose()?;
         let at_end = next.is_none();
@@ -37,9 +39,11 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
                 (u64::try_from(stored.created).unwrap_or(0), u64::try_from(stored.updated).unwrap_or(0));
             outcome.rows_imported += created;
             outcome.rows_updated += updated;
+            taken += batch.len();
             outcome.rows_unchanged += batch.len() as u64 - created - updated;
-            rematched += orders::ingest::match_products(tx, &stored.changed).await?;
+            rematched += match_products(tx, Lines::Skus(&stored.changed)).await?;
             batch.clear();
+            job.progress.reached(taken, tally.rows());
         }
         if at_end {
             break;

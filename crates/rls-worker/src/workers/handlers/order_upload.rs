@@ -5,13 +5,15 @@ use rls_runtime::TenantTx;
 use uuid::Uuid;
 
 use crate::notifications::catching;
+use crate::orders::ingest::{self, Lines, Unmatched};
+use crate::orders::linking;
 use crate::orders::row::{self, COLUMNS, OrderLine};
-use crate::orders::{ingest, linking};
 use crate::ship::auditing::{Book, audit_shipments};
 use crate::table::{Fields, FileError, Header, Limits, Parsed, RowError, Severity, Table, Tally, Unique};
 use crate::trade::measure::ruleset_hash;
 use crate::trade::{detection, law};
 use crate::workers::outcome::{Job, LaneError, Outcome, keep_row_errors};
+use crate::workers::planning;
 
 /// Rows that go to the database at once.
 const BATCH: usize = 2_000;
@@ -25,13 +27,17 @@ const UNIQUE: Unique<OrderLine> =
 /// When the file is refused, or the database says no.
 pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
     let table = Table::open(file, &Limits::default())?;
+    planning::by_key(tx).await?;
     let first = table.rows().next().ok_or_else(|| FileError::new("FILE_EMPTY", "the file has no row"))??;
     let header = Header::find(&first, COLUMNS)?;
     let mut tally = Tally::of(lines(&table, &header, job.today), Some(UNIQUE))?;
+    job.progress.stage(0, 50);
     let (mut outcome, orders) = store(tx, job, &table, &header, &mut tally).await?;
 
+    job.progress.stage(50, 60);
     let shipments = linking::shipments_of(tx, &orders, job.today).await?;
-    let links = linking::relink(tx, &shipments, job.today).await?;
+    let links = linking::relink(tx, job, &shipments).await?;
+    job.progress.stage(60, 75);
     let book = Book::load(tx).await?;
     let audited = audit_shipments(tx, job, &links.linked, &book).await?;
     outcome.output("orders", orders.len());
@@ -39,6 +45,7 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
     outcome.output("linksAmbiguous", links.ambiguous);
     outcome.output("findingsCreated", audited.created);
 
+    job.progress.stage(75, 99);
     let config = detection::load(tx).await?;
     if config.enabled && config.lanes.iter().any(|lane| lane == "order_upload") {
         let law = law::load(tx, job.today).await?;
@@ -67,17 +74,19 @@ async fn store(
         batch.extend(items.filter(|line| tally.is_last(&key(line), line.row_number)));
         if batch.len() >= BATCH || (at_end && !batch.is_empty()) {
             note(tally, ingest::regressions(tx, &batch).await?, "status", "STATUS_REGRESSION");
-            note(tally, ingest::unknown_skus(tx, &batch).await?, "sku", "SKU_UNKNOWN");
             let stored = ingest::store(tx, job, &batch).await?;
-            let mut skus: Vec<String> = batch.iter().map(|line| line.sku_norm.clone()).collect();
-            skus.sort();
-            skus.dedup();
-            ingest::match_products(tx, &skus).await?;
+            ingest::match_products(tx, Lines::Ids(&stored.lines)).await?;
+            let (ambiguous, unknown) =
+                ingest::unmatched(tx, &batch).await?.into_iter().partition(|row| row.is_ambiguous);
+            let numbers = |rows: Vec<Unmatched>| rows.into_iter().map(|row| row.row_number).collect();
+            note(tally, numbers(ambiguous), "sku", "SKU_AMBIGUOUS");
+            note(tally, numbers(unknown), "sku", "SKU_UNKNOWN");
             created += u64::try_from(stored.created).unwrap_or(0);
             updated += u64::try_from(stored.updated).unwrap_or(0);
-            taken += batch.len() as u64;
+            taken += batch.len();
             orders.extend(stored.orders);
             batch.clear();
+            job.progress.reached(taken, tally.rows());
         }
         if at_end {
             break;
@@ -87,7 +96,7 @@ async fn store(
     orders.dedup();
     let mut outcome = Outcome::of(tally);
     (outcome.rows_imported, outcome.rows_updated) = (created, updated);
-    outcome.rows_unchanged = taken - created - updated;
+    outcome.rows_unchanged = taken as u64 - created - updated;
     Ok((outcome, orders))
 }
 

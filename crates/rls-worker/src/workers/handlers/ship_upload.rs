@@ -12,6 +12,7 @@ use crate::ship::ingest::{self, Occurrences};
 use crate::ship::layout::Layout;
 use crate::table::{Header, Limits, Refusal, RowError, Severity, Table, Tally};
 use crate::workers::outcome::{Job, LaneError, Outcome, keep_row_errors};
+use crate::workers::planning;
 
 /// Rows that go to the database at once.
 const BATCH: usize = 2_000;
@@ -22,6 +23,7 @@ const BATCH: usize = 2_000;
 /// When the file is refused, or the database says no.
 pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
     let table = Table::open(file, &Limits::default())?;
+    planning::by_key(tx).await?;
     match Layout::of(&table)? {
         Layout::Agreement(header) => agreement(tx, job, &table, &header).await,
         layout => charges(tx, job, &table, &layout).await,
@@ -53,7 +55,8 @@ struct Touched {
 
 async fn charges(tx: &mut TenantTx, job: &Job, table: &Table, layout: &Layout) -> Result<Outcome, LaneError> {
     let mut tally = Tally::of(layout.rows(table), None)?;
-    let touched = store(tx, job, table, layout).await?;
+    job.progress.stage(0, 40);
+    let touched = store(tx, job, table, layout, tally.rows()).await?;
     for mismatch in ingest::mismatches(tx, &touched.invoices).await? {
         tally.note(RowError::new(
             0,
@@ -70,7 +73,9 @@ async fn charges(tx: &mut TenantTx, job: &Job, table: &Table, layout: &Layout) -
         };
         raise(tx, job, &[event]).await?;
     }
-    let links = linking::relink(tx, &touched.shipments, job.today).await?;
+    job.progress.stage(40, 70);
+    let links = linking::relink(tx, job, &touched.shipments).await?;
+    job.progress.stage(70, 99);
     let book = Book::load(tx).await?;
     let audited = audit_shipments(tx, job, &touched.shipments, &book).await?;
     raise(tx, job, &events(job, &touched, &links, &audited)).await?;
@@ -89,14 +94,16 @@ async fn charges(tx: &mut TenantTx, job: &Job, table: &Table, layout: &Layout) -
     Ok(outcome)
 }
 
-async fn store(tx: &mut TenantTx, job: &Job, table: &Table, layout: &Layout) -> Result<Touched, LaneError> {
+async fn store(tx: &mut TenantTx, job: &Job, table: &Table, layout: &Layout, all: usize) -> Result<Touched, LaneError> {
     let mut touched = Touched::default();
     let mut seen = Occurrences::default();
     let mut rows = layout.rows(table);
     let mut batch = Vec::with_capacity(BATCH);
+    let mut read = 0;
     loop {
         let next = rows.next().transpose()?;
         let at_end = next.is_none();
+        read += usize::from(!at_end);
         batch.extend(next.into_iter().flat_map(|row| row.items));
         if batch.len() >= BATCH || (at_end && !batch.is_empty()) {
             let stored = ingest::store(tx, job, &batch, &mut seen).await?;
@@ -106,6 +113,7 @@ async fn store(tx: &mut TenantTx, job: &Job, table: &Table, layout: &Layout) -> 
             touched.invoices.extend(stored.invoices);
             touched.shipments.extend(stored.shipments);
             batch.clear();
+            job.progress.reached(read, all);
         }
         if at_end {
             break;

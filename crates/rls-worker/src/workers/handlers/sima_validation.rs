@@ -15,6 +15,7 @@ use crate::trade::measure::ruleset_hash;
 use crate::trade::screening::{self, Flip, Policy, Run};
 use crate::trade::{detection, law};
 use crate::workers::outcome::{Job, LaneError, Outcome};
+use crate::workers::planning;
 
 /// Products that are screened at once.
 const BATCH: i64 = 1_000;
@@ -84,6 +85,7 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, payload: &Payload) -> Result<O
     }
     let policy = payload.policy()?;
     let as_of = payload.as_of.unwrap_or(job.today);
+    planning::by_key(tx).await?;
     let law = law::load(tx, as_of).await?;
     let ruleset = ruleset_hash(&law.measures);
     let config = detection::load(tx).await?;

@@ -1,0 +1,74 @@
+//! Long files: what a lane reads for a row does not grow with the rows before it.
+
+use rls_runtime::testing::TENANT_A;
+use rls_runtime::{RlsPool, with_tenant};
+use rls_worker::long_samples;
+use rls_worker::schema::TENANT_TABLES;
+use rls_worker::workers::outcome::{Job, LaneError};
+use uuid::Uuid;
+
+use crate::support::*;
+
+/// One batch of every lane.
+const ROWS: usize = 2_000;
+
+/// A lane, and the file that it is given before.
+type Need = (&'static str, fn(usize) -> String);
+
+/// The rows that a lane has read in its transaction, and how often it went through a whole table.
+async fn reads(pool: &RlsPool, lane: &str, input: &str) -> (i64, i64) {
+    let job = Job::at(Uuid::new_v4(), now());
+    with_tenant(pool, TENANT_A, async |mut tx| {
+        let outcome = dispatch(&mut tx, &job, lane, input).await?;
+        assert_eq!((outcome.rows_rejected, outcome.warnings), (0, 0), "{lane}: {outcome:?}");
+        Ok::<_, LaneError>(
+            sqlx::query_as(
+                "select sum(idx_tup_fetch)::bigint, sum(seq_scan)::bigint from pg_stat_xact_user_tables where relname = any ($1)",
+            )
+            .bind(TENANT_TABLES)
+            .fetch_one(&mut *tx)
+            .await?,
+        )
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{lane}: {error}"))
+}
+
+/// Three times the rows: three times the reads, and a little for luck.
+async fn grows_with_the_file(lane: &str, needs: &[Need], file: fn(usize) -> String) {
+    let mut found = Vec::new();
+    for rows in [ROWS, 3 * ROWS] {
+        let db = database().await;
+        let pool = db.pool().await;
+        for (lane, file) in needs {
+            done(&pool, TENANT_A, lane, &file(rows)).await;
+        }
+        let (read, whole) = reads(&pool, lane, &file(rows)).await;
+        assert_eq!(whole, 0, "{lane} goes through a whole table");
+        found.push(read);
+    }
+    assert!(found[1] * 10 <= found[0] * 33, "{lane} reads {found:?} rows for {} and {}", ROWS, 3 * ROWS);
+}
+
+const SCREENED: [Need; 2] = [("catalog_upload", long_samples::catalog), ("sima_validation", |_| SCREEN.to_owned())];
+
+#[tokio::test]
+async fn a_long_catalog() {
+    grows_with_the_file("catalog_upload", &[], long_samples::catalog).await;
+}
+
+#[tokio::test]
+async fn a_long_list_of_verdicts() {
+    grows_with_the_file("sima_validation", &SCREENED[..1], |_| SCREEN.to_owned()).await;
+}
+
+#[tokio::test]
+async fn a_long_list_of_orders() {
+    grows_with_the_file("order_upload", &SCREENED, long_samples::orders).await;
+}
+
+#[tokio::test]
+async fn a_long_invoice() {
+    let needs: [Need; 2] = [("ship_upload", |_| AGREEMENT.to_owned()), ("order_upload", long_samples::orders)];
+    grows_with_the_file("ship_upload", &needs, long_samples::canonical).await;
+}
