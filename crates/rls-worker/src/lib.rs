@@ -29,6 +29,7 @@ pub mod long_samples;
 pub mod samples;
 
 pub mod smoke;
+pub mod stop;
 
 pub mod verify;
 

@@ -40,15 +40,36 @@ fn parity_finds_the_same_before_and_after_the_migration() {
     let artifact: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.path().join("parity.json")).unwrap()).unwrap();
     assert_eq!(artifact["status"], "PASS");
+    assert_eq!(artifact["expected_differences"][0]["seen"], true);
+    assert!(
+        std::fs::read_to_string(folder.path().join("parity.html"))
+            .unwrap()
+            .contains("<span class=\"good\">PASS</span>")
+    );
     assert_eq!(artifact["lanes"].as_array().unwrap().len(), 18, "nine jobs of two tenants");
-    let refused = artifact["lanes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|lane| lane["a"].as_str().unwrap().starts_with("discarded"));
+    let refused = artifact["lanes"].as_array().unwrap().iter().filter(|lane| lane["a"]["state"] == "discarded");
     assert_eq!(refused.count(), 2, "the file that is refused is refused in both");
     let findings = artifact["tables"].as_array().unwrap().iter().find(|row| row["table"] == "ship_findings").unwrap();
     assert_eq!((&findings["rows_a"], &findings["rows_b"]), (&4.into(), &4.into()));
+}
+
+#[test]
+fn a_parity_run_that_is_stopped_says_what_was_not_run() {
+    for signal in ["-TERM", "-INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("parity");
+        let mut parity = program(&["parity", "--out", out.to_str().unwrap()]).stdout(Stdio::null()).spawn().unwrap();
+        while !out.exists() {
+            std::thread::yield_now();
+        }
+        assert!(Command::new("kill").args([signal, &parity.id().to_string()]).status().unwrap().success());
+        assert_eq!(parity.wait().unwrap().code(), Some(1));
+        let artifact: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(out.join("parity.json")).unwrap()).unwrap();
+        assert_eq!((&artifact["status"], &artifact["errors"][0]["code"]), (&"ERROR".into(), &"INTERRUPTED".into()));
+        assert_eq!(artifact["steps"][5], serde_json::json!({"step": "smoke", "state": "not_run"}));
+        assert!(std::fs::read_to_string(out.join("parity.html")).unwrap().contains("Stopped at legacy"));
+    }
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ pub(super) async fn verify(urls: Option<(String, String)>, output: Option<&Path>
 
 pub(super) async fn parity(out: &Path) -> anyhow::Result<Passed> {
     let artifact = parity::run(out).await?;
-    println!("{:?}: see `{}`", artifact.status, out.join("parity.md").display());
+    println!("{:?}: see `{}`", artifact.status, out.join("parity.html").display());
     for error in &artifact.errors {
         println!("stopped at {}: {}", error.step, error.message);
     }

@@ -42,7 +42,7 @@ pub(super) async fn dev(options: mail::Options) -> anyhow::Result<Passed> {
         feed::status(&pool, tenant).await?;
     }
     show_where_to_look(&db, folder.path());
-    serve::stopped().await;
+    rls_worker::stop::requested().await;
     schedule.abort();
     stop.send(()).ok();
     running.await.ok();

@@ -35,7 +35,8 @@ pub(super) async fn status(pool: &RlsPool, tenant: TenantId) -> anyhow::Result<P
     let counts = with_tenant(pool, tenant, async |mut tx| jobs::counts(&mut tx).await).await?;
     println!("{:<20} {:<10} {:>8}", "lane", "state", "jobs");
     for count in counts {
-        println!("{:<20} {:<10} {:>8}", count.lane, count.state, count.jobs);
+        let percent = count.percent.map_or(String::new(), |percent| format!("  {percent} %"));
+        println!("{:<20} {:<10} {:>8}{percent}", count.lane, count.state, count.jobs);
     }
     Ok(Passed::Yes)
 }

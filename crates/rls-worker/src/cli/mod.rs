@@ -148,7 +148,7 @@ enum Command {
     },
     /// Run the same files before and after the migration, and write what differs
     Parity {
-        /// The folder for `parity.json` and `parity.md`; they are written also when a step fails
+        /// The folder for `parity.json`, `parity.md` and `parity.html`; they are written also when a step fails, or the run is stopped
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },

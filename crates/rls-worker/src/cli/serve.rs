@@ -9,8 +9,8 @@ use rls_runtime::RlsPool;
 use rls_runtime::queue::Queue;
 use rls_worker::notifications::scheduler;
 use rls_worker::notifications::transport::Transport;
-use rls_worker::schema;
 use rls_worker::workers::job_processor::{State, worker};
+use rls_worker::{schema, stop};
 use rust_decimal::Decimal;
 use sqlx::{Connection as _, PgConnection};
 
@@ -59,7 +59,7 @@ async fn owner(url: &str) -> anyhow::Result<PgConnection> {
 pub(super) async fn run(pool: RlsPool, slots: usize, transport: Transport) -> anyhow::Result<Passed> {
     let state = State::new(transport);
     let schedule = tokio::spawn(schedule(pool.clone(), Arc::clone(&state.now)));
-    worker(pool, state, slots).run(stopped()).await;
+    worker(pool, state, slots).run(stop::requested()).await;
     schedule.abort();
     Ok(Passed::Yes)
 }
@@ -72,19 +72,5 @@ pub(super) async fn schedule(pool: RlsPool, now: Arc<dyn Fn() -> DateTime<Utc> +
             eprintln!("schedules cannot be looked at now: {error}");
         }
         tokio::time::sleep(TICK).await;
-    }
-}
-
-/// Until somebody presses Ctrl-C, or the machine wants the worker to stop.
-pub(super) async fn stopped() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated => {}
     }
 }

@@ -42,7 +42,7 @@ pub async fn tell(tx: &mut TenantTx, queue: &Queue, events: &[Event]) -> sqlx::R
     Ok(new.len())
 }
 
-/// Enqueues what tells of events; those that only digests tell of are left out.
+/// Enqueues what tells of events that are new; those that only digests tell of are left out.
 ///
 /// # Errors
 /// When the database says no.
@@ -52,12 +52,8 @@ pub async fn enqueue(
     events: impl Iterator<Item = (String, String, Value)>,
 ) -> sqlx::Result<()> {
     let told = events.filter(|(_, kind, _)| engine::template_of(kind).is_some());
-    let jobs: Result<Vec<NewJob>, sqlx::Error> = told
-        .map(|(key, kind, payload)| {
-            let unique = format!("notification_event:{key}");
-            Ok(NewJob::of(&NotificationEvent::new(&key, &kind, payload))?.unique_key(unique))
-        })
-        .collect();
+    let jobs: sqlx::Result<Vec<NewJob>> =
+        told.map(|(key, kind, payload)| NewJob::of(&NotificationEvent::new(&key, &kind, payload))).collect();
     queue.enqueue_many(tx, &jobs?).await?;
     Ok(())
 }

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::workers::jobs::LANES;
 
@@ -28,10 +32,10 @@ pub struct LaneRow {
     pub lane: String,
     /// Its tenant.
     pub tenant: String,
-    /// State and result before.
-    pub a: String,
-    /// State and result after.
-    pub b: String,
+    /// How it ended before.
+    pub a: Ended,
+    /// How it ended after.
+    pub b: Ended,
     /// Whether they are the same.
     #[serde(rename = "match")]
     pub matches: bool,
@@ -39,6 +43,26 @@ pub struct LaneRow {
     pub ms_a: u128,
     /// How long it took after.
     pub ms_b: u128,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ended {
+    /// Its state.
+    pub state: String,
+    /// Of its attempts, its result and its error, without the ids in them.
+    pub hash: String,
+}
+
+/// What the migration is for: it must be seen.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// What differs.
+    pub id: &'static str,
+    /// Why it does.
+    pub why: &'static str,
+    /// Whether it was seen.
+    pub seen: bool,
 }
 
 /// One table of one tenant in both states.
@@ -81,6 +105,8 @@ pub struct Probe {
 pub struct Error {
     /// The step.
     pub step: String,
+    /// For programs.
+    pub code: &'static str,
     /// In words.
     pub message: String,
 }
@@ -97,6 +123,8 @@ pub struct Artifact {
     pub lanes: Vec<LaneRow>,
     /// All tables.
     pub tables: Vec<TableRow>,
+    /// What must differ.
+    pub differences: Vec<Difference>,
     /// All probes.
     pub probes: Vec<Probe>,
     /// One state per lane.
@@ -106,6 +134,9 @@ pub struct Artifact {
     pub(super) database: String,
     pub(super) migrated: Vec<Migrated>,
     begun: Vec<&'static str>,
+    started: DateTime<Utc>,
+    finished: Option<DateTime<Utc>>,
+    run: Uuid,
 }
 
 impl Artifact {
@@ -114,12 +145,16 @@ impl Artifact {
             status: Status::Error,
             lanes: Vec::new(),
             tables: Vec::new(),
+            differences: Vec::new(),
             probes: Vec::new(),
             smoke: BTreeMap::new(),
             errors: Vec::new(),
             database: String::new(),
             migrated: Vec::new(),
             begun: Vec::new(),
+            started: clock(),
+            finished: None,
+            run: Uuid::new_v4(),
         }
     }
 
@@ -128,11 +163,16 @@ impl Artifact {
     }
 
     pub(super) fn fail(&mut self, error: &anyhow::Error) {
-        self.errors.push(Error { step: self.current(), message: format!("{error:#}") });
+        self.stop("STEP_FAILED", format!("{error:#}"));
     }
 
     pub(super) fn interrupt(&mut self) {
-        self.errors.push(Error { step: self.current(), message: "interrupted".to_owned() });
+        self.stop("INTERRUPTED", "somebody stopped the run".to_owned());
+        self.finish();
+    }
+
+    fn stop(&mut self, code: &'static str, message: String) {
+        self.errors.push(Error { step: self.current(), code, message });
     }
 
     fn current(&self) -> String {
@@ -140,50 +180,69 @@ impl Artifact {
     }
 
     pub(super) fn finish(&mut self) {
+        self.finished = Some(clock());
         let all_ran = LANES.iter().all(|lane| self.smoke.contains_key(*lane));
         let same = self.lanes.iter().all(|lane| lane.matches) && self.tables.iter().all(|table| table.hash_equal);
         let forced = !self.migrated.is_empty() && self.migrated.iter().all(|table| table.rls && table.force);
+        let seen = !self.differences.is_empty() && self.differences.iter().all(|difference| difference.seen);
         let held = !self.probes.is_empty() && self.probes.iter().all(|probe| probe.found.is_empty());
         self.status = match self.errors.is_empty() {
             false => Status::Error,
-            true if all_ran && same && forced && held => Status::Pass,
+            true if all_ran && same && forced && seen && held => Status::Pass,
             true => Status::Fail,
         };
     }
 
-    /// Writes `parity.json` and `parity.md`.
+    /// Writes `parity.json`, `parity.md` and `parity.html`.
     pub(super) fn write(&self, out: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(out)?;
         std::fs::write(out.join("parity.json"), format!("{:#}\n", self.json()))?;
-        std::fs::write(out.join("parity.md"), self.markdown())
+        std::fs::write(out.join("parity.md"), self.markdown())?;
+        std::fs::write(out.join("parity.html"), self.html()?)
+    }
+
+    /// Each step, and whether it was done, failed, or not run.
+    fn steps(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        STEPS.iter().map(|step| {
+            let failed = self.errors.iter().any(|error| error.step == *step);
+            let begun = self.begun.contains(step);
+            let state = match (failed, begun) {
+                (true, _) => "failed",
+                (false, true) => "done",
+                (false, false) => "not_run",
+            };
+            (*step, state)
+        })
     }
 
     fn json(&self) -> serde_json::Value {
-        let states = STEPS.iter().map(|step| {
-            let failed = self.errors.iter().any(|error| error.step == *step);
-            let state = if failed {
-                "failed"
-            } else if self.begun.contains(step) {
-                "done"
-            } else {
-                "not_run"
-            };
-            ((*step).to_owned(), json!(state))
-        });
+        let steps = self.steps().map(|(step, state)| json!({"step": step, "state": state}));
         json!({
             "schema": 1,
+            "run_id": self.run,
+            "started": self.started,
+            "finished": self.finished,
+            "git": revision(),
             "status": self.status,
             "db": self.database,
-            "steps": states.collect::<serde_json::Map<_, _>>(),
+            "steps": steps.collect::<Vec<_>>(),
             "failed_step": self.errors.first().map(|error| &error.step),
             "migration": {"name": "reenable_force_rls_tenant_tables", "applied": !self.migrated.is_empty(), "tables": self.migrated},
             "lanes": self.lanes,
             "tables": self.tables,
-            "expected_differences": [],
+            "expected_differences": self.differences,
             "probes": self.probes.iter().map(|probe| json!({"id": probe.id, "ok": probe.found.is_empty(), "found": probe.found})).collect::<Vec<_>>(),
             "smoke": self.smoke,
             "errors": self.errors,
         })
+    }
+
+    /// The same for people, in one file that needs no other.
+    fn html(&self) -> io::Result<String> {
+        let mut templates = minijinja::Environment::new();
+        let page = templates.add_template("parity.html", include_str!("parity.html"));
+        page.and_then(|()| templates.get_template("parity.html")?.render(minijinja::value::Serde(self.json())))
+            .map_err(io::Error::other)
     }
 
     fn markdown(&self) -> String {
@@ -191,17 +250,19 @@ impl Artifact {
         for error in &self.errors {
             let _ = writeln!(text, "Stopped at `{}`: {}\n", error.step, error.message);
         }
-        text.push_str("| lane | tenant | before | after | same |\n|---|---|---|---|---|\n");
+        for (step, state) in self.steps() {
+            let _ = writeln!(text, "- {step}: {state}");
+        }
+        for difference in &self.differences {
+            let seen = if difference.seen { "seen, as expected" } else { "not seen" };
+            let _ = writeln!(text, "- {}: {seen}; {}", difference.id, difference.why);
+        }
+        text.push_str("\n| lane | tenant | before | after | same |\n|---|---|---|---|---|\n");
         for row in &self.lanes {
-            let state = |outcome: &str| outcome.split(':').next().unwrap_or_default().to_owned();
             let _ = writeln!(
                 text,
                 "| {} | {} | {} | {} | {} |",
-                row.lane,
-                row.tenant,
-                state(&row.a),
-                state(&row.b),
-                row.matches
+                row.lane, row.tenant, row.a.state, row.b.state, row.matches
             );
         }
         text.push_str("\n| table | tenant | rows before | rows after | same |\n|---|---|---|---|---|\n");
@@ -218,6 +279,18 @@ impl Artifact {
     }
 }
 
+fn clock() -> DateTime<Utc> {
+    DateTime::<Utc>::from(std::time::SystemTime::now())
+}
+
+/// What was checked out, where that can be found out.
+fn revision() -> Option<String> {
+    let asked = || Command::new("git").args(["rev-parse", "HEAD"]).stderr(Stdio::null()).output().ok();
+    let found = || String::from_utf8(asked()?.stdout).ok();
+    let known = std::env::var("GITHUB_SHA").ok().or_else(found)?;
+    Some(known.trim().to_owned()).filter(|revision| !revision.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +300,7 @@ mod tests {
         STEPS.iter().for_each(|step| artifact.step(step));
         artifact.smoke = LANES.iter().map(|lane| ((*lane).to_owned(), "completed".to_owned())).collect();
         artifact.migrated = vec![Migrated { name: "orders".into(), rls: true, force: true, policies: 4 }];
+        artifact.differences = vec![Difference { id: "owner", why: "it is forced", seen: true }];
         artifact.probes = vec![Probe { id: "P1".into(), found: Vec::new() }];
         artifact
     }
@@ -243,6 +317,8 @@ mod tests {
         assert_eq!(status(|_| {}), Status::Pass);
         assert_eq!(status(|artifact| artifact.migrated[0].force = false), Status::Fail);
         assert_eq!(status(|artifact| artifact.migrated.clear()), Status::Fail);
+        assert_eq!(status(|artifact| artifact.differences[0].seen = false), Status::Fail);
+        assert_eq!(status(|artifact| artifact.differences.clear()), Status::Fail);
         assert_eq!(status(|artifact| artifact.probes.clear()), Status::Fail);
         assert_eq!(status(|artifact| artifact.probes[0].found.push("a row".into())), Status::Fail);
         assert_eq!(status(|artifact| drop(artifact.smoke.remove("ship_upload"))), Status::Fail);
@@ -254,16 +330,19 @@ mod tests {
         let mut artifact = Artifact::begin();
         artifact.step("legacy");
         artifact.step("hardened");
-        artifact.fail(&anyhow::anyhow!("the server is gone"));
+        artifact.fail(&anyhow::anyhow!("the server is gone <b>"));
         artifact.finish();
         let folder = tempfile::tempdir().unwrap();
         artifact.write(&folder.path().join("deep")).unwrap();
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(folder.path().join("deep/parity.json")).unwrap()).unwrap();
         assert_eq!((&json["status"], &json["failed_step"]), (&json!("ERROR"), &json!("hardened")));
-        assert_eq!(json["steps"]["legacy"], "done");
-        assert_eq!(json["steps"]["hardened"], "failed");
-        assert_eq!(json["steps"]["probes"], "not_run");
-        assert!(std::fs::read_to_string(folder.path().join("deep/parity.md")).unwrap().contains("the server is gone"));
+        let states: Vec<&str> =
+            json["steps"].as_array().unwrap().iter().map(|step| step["state"].as_str().unwrap()).collect();
+        assert_eq!(states[..3], ["done", "failed", "not_run"]);
+        assert!(states[2..].iter().all(|state| *state == "not_run"));
+        let text = |name: &str| std::fs::read_to_string(folder.path().join("deep").join(name)).unwrap();
+        assert!(text("parity.md").contains("the server is gone") && text("parity.md").contains("- probes: not_run"));
+        assert!(text("parity.html").contains("Stopped at hardened") && text("parity.html").contains("gone &lt;b&gt;"));
     }
 }

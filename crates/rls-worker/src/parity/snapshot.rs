@@ -7,7 +7,7 @@ use rls_runtime::{RlsPool, TenantId, TenantTx, with_tenant};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::artifact::{Migrated, TableRow};
+use super::artifact::{Ended, Migrated, TableRow};
 use crate::fingerprint;
 use crate::schema::TENANT_TABLES;
 use crate::smoke::Step;
@@ -81,13 +81,14 @@ fn write_difference(path: &Path, before: &[String], after: &[String]) -> anyhow:
     Ok(())
 }
 
-/// The state of a job and its result, without the ids in it.
-pub(super) fn outcome(step: &Step) -> String {
-    let Some(status) = &step.status else { return "missing".to_owned() };
+/// How a job ended.
+pub(super) fn ended(step: &Step) -> Ended {
+    let state = step.state().to_owned();
+    let Some(status) = &step.status else { return Ended { state, hash: String::new() } };
     let result = status.result.as_ref().map(Value::to_string).unwrap_or_default();
     let error = status.last_error.as_deref().unwrap_or_default();
     let attempt = status.attempt.to_string();
-    format!("{}:{}", status.state, fingerprint::of_texts([&attempt, &result, error]))
+    Ended { state, hash: fingerprint::of_texts([&attempt, &result, error]) }
 }
 
 /// What the migration has done to each table.

@@ -231,13 +231,30 @@ async fn complete(
     job: &Job,
     outcome: &Outcome,
 ) -> Result<worker::Outcome, Ended> {
-    let raised: Vec<(String, String, Value)> =
-        sqlx::query_as("select event_key, type, payload from notification_events where job_id = $1 order by event_key")
-            .bind(job.id)
-            .fetch_all(&mut **tx)
-            .await?;
-    events::enqueue(tx, cx.queue(), raised.into_iter()).await?;
+    let mut after = String::new();
+    loop {
+        let events = raised(tx, job, &after).await?;
+        let Some((last, ..)) = events.last() else { break };
+        after.clone_from(last);
+        events::enqueue(tx, cx.queue(), events.into_iter()).await?;
+    }
     Ok(cx.complete(tx, serde_json::to_value(outcome).ok()).await?)
+}
+
+/// Events that are told at once.
+const EVENTS: i64 = 1_000;
+
+/// The next events after a key that this very scope has raised: each of them is new, so nobody tells it twice.
+async fn raised(tx: &mut TenantTx, job: &Job, after: &str) -> sqlx::Result<Vec<(String, String, Value)>> {
+    sqlx::query_as(
+        "select event_key, type, payload from notification_events
+         where job_id = $1 and raised_at = now() and event_key > $2 order by event_key limit $3",
+    )
+    .bind(job.id)
+    .bind(after)
+    .bind(EVENTS)
+    .fetch_all(&mut **tx)
+    .await
 }
 
 /// How long to wait before what was sent is written down, in milliseconds: the database may be gone meanwhile.

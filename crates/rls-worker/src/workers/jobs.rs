@@ -101,6 +101,8 @@ pub struct Count {
     pub state: String,
     /// How many.
     pub jobs: i64,
+    /// How far the running ones are, in percent; the one that is farthest behind counts.
+    pub percent: Option<i16>,
 }
 
 /// Counts the jobs of the tenant.
@@ -109,7 +111,8 @@ pub struct Count {
 /// When the database says no.
 pub async fn counts(tx: &mut TenantTx) -> sqlx::Result<Vec<Count>> {
     sqlx::query_as(
-        "select case when lane = 'wayfair_upload' then 'catalog_upload' else lane end as lane, state, count(*) as jobs
+        "select case when lane = 'wayfair_upload' then 'catalog_upload' else lane end as lane, state, count(*) as jobs,
+             min(progress) filter (where state = 'executing') as percent
          from rls_jobs where tenant_id = $1 group by 1, 2 order by 1, 2",
     )
     .bind(tx.tenant())

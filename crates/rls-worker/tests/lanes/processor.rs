@@ -5,6 +5,7 @@ use rls_runtime::testing::{TENANT_A, TENANT_B};
 use rls_runtime::{RlsPool, TenantId, with_tenant};
 use rls_worker::workers::jobs::{self, LANES};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::support::*;
 
@@ -132,4 +133,25 @@ async fn work_that_was_done_and_not_settled_is_rolled_back_and_done_again() {
     assert_eq!(job, json!([{"state": "completed", "attempt": 2}]));
     assert_eq!(select(&pool, TENANT_A, "select count(*) from catalog_products").await, json!([{"count": 5}]));
     assert!(hand_in(&pool, TENANT_A, "catalog_upload", CATALOG).await.job == submitted.job);
+}
+
+#[tokio::test]
+async fn a_long_file_says_how_far_it_is() {
+    let db = database().await;
+    let pool = db.pool().await;
+    db.execute_as_superuser(
+        "create table told (percent smallint);
+         create function tell() returns trigger language plpgsql security definer as
+             $$ begin insert into told values (new.progress); return null; end $$;
+         create trigger tell after update of progress on rls_jobs for each row
+             when (new.state = 'executing' and new.progress > old.progress) execute function tell()",
+    )
+    .await
+    .unwrap();
+    hand_in(&pool, TENANT_A, "catalog_upload", &rls_worker::long_samples::catalog(6_000)).await;
+    let mail = tempfile::tempdir().unwrap();
+    processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+    let mut superuser = PgConnection::connect_with(&db.superuser_options()).await.unwrap();
+    let told: Vec<i16> = sqlx::query_scalar("select percent from told").fetch_all(&mut superuser).await.unwrap();
+    assert!(!told.is_empty() && told.is_sorted() && told.iter().all(|percent| (1..100).contains(percent)), "{told:?}");
 }
