@@ -29,6 +29,7 @@ drop policy if exists guest_own_rows on "orders";
 drop policy if exists guest_own_rows on "sima_reviews";
 drop policy if exists guest_own_rows on "sima_results";
 drop policy if exists guest_own_rows on "exporter_normal_values";
+drop policy if exists guest_own_rows on "product_keys";
 drop policy if exists guest_own_rows on "catalog_product_versions";
 drop policy if exists guest_own_rows on "catalog_products";
 drop policy if exists guest_own_rows on "notification_events";

@@ -18,6 +18,11 @@ create policy guest_own_rows on "catalog_product_versions" as restrictive
   for all to public
   using ((select nullif(current_setting('app.guest_session_id', true), '')) is null)
   with check ((select nullif(current_setting('app.guest_session_id', true), '')) is null);
+drop policy if exists guest_own_rows on "product_keys";
+create policy guest_own_rows on "product_keys" as restrictive
+  for all to public
+  using ((select nullif(current_setting('app.guest_session_id', true), '')) is null)
+  with check ((select nullif(current_setting('app.guest_session_id', true), '')) is null);
 drop policy if exists guest_own_rows on "exporter_normal_values";
 create policy guest_own_rows on "exporter_normal_values" as restrictive
   for all to public
