@@ -89,12 +89,21 @@ fn quoted(identifier: &str) -> String {
 /// What is asked once per pool, in one statement.
 ///
 /// Membership is followed for the role that logged in and for the one it runs as.
+/// Since PostgreSQL 16 a membership says what it allows; who may administer one can make itself a member with every option.
+/// Who has a role's rights without becoming it owns what it owns, and has none of its attributes: only those of a superuser count, for it owns the server's own functions.
 /// A table counts as a tenant's when row-level security is enabled or when it has the tenant column.
 const CHECK: &str = "
 WITH RECURSIVE start(oid) AS (
     SELECT oid FROM pg_catalog.pg_roles WHERE rolname IN (session_user, current_user)
-), becomes(oid) AS (
-    SELECT oid FROM start UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN becomes b ON b.oid = m.member
+), membership(member, oid, admin, sets, inherits) AS (
+    SELECT m.member, m.roleid, m.admin_option, coalesce((to_jsonb(m) ->> 'set_option')::boolean, true),
+           coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)
+      FROM pg_catalog.pg_auth_members m
+), reach(oid, becomes) AS (
+    SELECT oid, true FROM start
+    UNION
+    SELECT m.oid, m.admin OR (r.becomes AND m.sets) FROM membership m JOIN reach r ON r.oid = m.member
+     WHERE m.admin OR m.inherits OR (r.becomes AND m.sets)
 ), attribute(oid, rolname, has) AS (
     SELECT r.oid, r.rolname, a.has FROM pg_catalog.pg_roles r
     CROSS JOIN LATERAL (VALUES ('SUPERUSER', r.rolsuper), ('BYPASSRLS', r.rolbypassrls),
@@ -108,13 +117,16 @@ SELECT 'attribute' AS kind, rolname::text AS who, has AS what, '' AS extra
   FROM attribute WHERE oid IN (SELECT oid FROM start)
 UNION ALL
 SELECT 'becomes', session_user::text, rolname::text, string_agg(has, ' and ' ORDER BY has DESC)
-  FROM attribute WHERE oid IN (SELECT oid FROM becomes) AND oid NOT IN (SELECT oid FROM start) GROUP BY rolname
+  FROM attribute a WHERE oid NOT IN (SELECT oid FROM start)
+   AND EXISTS (SELECT FROM reach r
+                WHERE r.oid = a.oid AND (r.becomes OR a.has NOT IN ('BYPASSRLS', 'CREATEROLE', 'REPLICATION')))
+ GROUP BY rolname
 UNION ALL
 SELECT 'owns', o.rolname::text, format('%I.%I', n.nspname, c.relname), ''
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
- WHERE c.relkind IN ('r', 'p') AND c.relowner IN (SELECT oid FROM becomes)
+ WHERE c.relkind IN ('r', 'p') AND c.relowner IN (SELECT oid FROM reach)
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
    AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
    AND (c.relrowsecurity OR EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid)

@@ -84,6 +84,8 @@ pub(crate) struct Member {
     pub admin: bool,
     /// PostgreSQL 16 decides per membership; before, the member's own attribute does.
     pub inherit: Option<bool>,
+    /// Whether the member can become the role; before PostgreSQL 16 it always can.
+    pub set: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -125,6 +127,8 @@ pub(crate) struct Column {
     pub number: i16,
     pub name: String,
     pub base_type: String,
+    /// How many characters it holds at most, where that was said.
+    pub length: Option<i32>,
     pub not_null: bool,
     pub default: Option<String>,
     pub generated: bool,
@@ -168,6 +172,8 @@ pub(crate) struct Constraint {
     pub name: String,
     pub kind: char,
     pub validated: bool,
+    /// PostgreSQL 18 has constraints that nothing is held to.
+    pub enforced: bool,
     pub parent: Oid,
     pub keys: Vec<i16>,
     pub parent_keys: Vec<i16>,

@@ -29,6 +29,7 @@ columns_of as (
   select a.attrelid as oid, json_agg(json_build_object(
     'number', a.attnum, 'name', a.attname,
     'base_type', coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text,
+    'length', case when a.atttypid in ('varchar'::regtype, 'bpchar'::regtype) and a.atttypmod > 4 then a.atttypmod - 4 end,
     'not_null', a.attnotnull or t.typnotnull, 'default', pg_get_expr(d.adbin, d.adrelid),
     'generated', a.attgenerated <> '',
     'deterministic', coalesce(l.collisdeterministic, true)) order by a.attnum) as list
@@ -57,7 +58,7 @@ select json_build_object(
     'bypass_rls', rolbypassrls, 'create_role', rolcreaterole, 'create_db', rolcreatedb,
     'replication', rolreplication, 'login', rolcanlogin, 'inherit', rolinherit) order by rolname) from pg_roles),
 'members', (select coalesce(json_agg(json_build_object('role', m.roleid::int8, 'member', m.member::int8, 'admin', m.admin_option,
-    'inherit', (to_jsonb(m) ->> 'inherit_option')::bool)), '[]') from pg_auth_members m),
+    'inherit', (to_jsonb(m) ->> 'inherit_option')::bool, 'set', (to_jsonb(m) ->> 'set_option')::bool)), '[]') from pg_auth_members m),
 'schemas', (select coalesce(json_agg(json_build_object('name', nspname, 'owner', nspowner::int8, 'grants', (
     select coalesce(json_agg(json_build_object('grantee', a.grantee::int8, 'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
     from aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a)) order by nspname), '[]') from user_schema),
@@ -91,10 +92,10 @@ select json_build_object(
           and a.amoppurpose = 's' and not f.proleakproof))) order by c.nspname, x.relname), '[]')
   from pg_index i join relation c on c.oid = i.indrelid join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam),
 'constraints', (select coalesce(json_agg(json_build_object('table', k.conrelid::int8, 'name', k.conname, 'kind', k.contype,
-    'validated', k.convalidated, 'parent', k.confrelid::int8, 'keys', coalesce(to_json(k.conkey), '[]'),
+    'validated', k.convalidated, 'enforced', coalesce((to_jsonb(k) ->> 'conenforced')::bool, true), 'parent', k.confrelid::int8, 'keys', coalesce(to_json(k.conkey), '[]'),
     'parent_keys', coalesce(to_json(k.confkey), '[]'), 'inherited', k.conparentid <> 0,
     'definition', pg_get_constraintdef(k.oid)) order by k.conname), '[]')
-  from pg_constraint k join relation c on c.oid = k.conrelid where k.contype in ('f', 'c')),
+  from pg_constraint k join relation c on c.oid = k.conrelid where k.contype in ('f', 'c', 'n')),
 'inherits', (select coalesce(json_agg(json_build_object('child', inhrelid::int8, 'parent', inhparent::int8)), '[]')
   from pg_inherits join relation c on c.oid = inhrelid where c.relkind in ('r', 'p', 'f')),
 'view_sources', (select coalesce(json_agg(distinct jsonb_build_array(r.ev_class::int8, d.refobjid::int8)), '[]')
@@ -122,8 +123,11 @@ select json_build_object(
   where oid < 16384 and proleakproof and xmin::text::bigint > 2),
 'catalog_grants', (select coalesce(json_agg(json_build_object('name', c.relname, 'grants', (
     select json_agg(json_build_object('grantee', a.grantee::int8, 'privilege', a.privilege_type, 'grantable', a.is_grantable))
-    from aclexplode(c.relacl) a)) order by c.relname), '[]')
-  from pg_class c where c.relnamespace = 'pg_catalog'::regnamespace and c.relacl is not null
+    from (select * from aclexplode(c.relacl)
+      -- PostgreSQL itself shows everybody the harmless columns of pg_subscription.
+      union all select x.* from pg_attribute t cross join aclexplode(t.attacl) x
+      where t.attrelid = c.oid and c.relname <> 'pg_subscription') a)) order by c.relname), '[]')
+  from pg_class c where c.relnamespace = 'pg_catalog'::regnamespace
     and c.relname in ('pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_shadow', 'pg_largeobject', 'pg_user_mapping',
       'pg_subscription', 'pg_hba_file_rules', 'pg_file_settings', 'pg_config', 'pg_shmem_allocations', 'pg_backend_memory_contexts')),
 'owned', (select coalesce(json_agg(json_build_object('owner', d.refobjid::int8, 'object', pg_describe_object(d.classid, d.objid, 0))

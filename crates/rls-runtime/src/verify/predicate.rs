@@ -12,6 +12,8 @@ pub(crate) struct Terms<'a> {
     pub column: &'a str,
     /// Its type, domains resolved.
     pub column_type: &'a str,
+    /// How many characters it holds at most, where that was said.
+    pub column_length: Option<i32>,
     /// The setting that carries the tenant.
     pub setting: &'a str,
     /// The body of a user's function without arguments, if it is one expression and may depend on the setting.
@@ -212,6 +214,9 @@ fn value_of(expr: &Expr, terms: &Terms<'_>, state: State) -> Result<Value, Strin
         Expr::Text(_) | Expr::Number(_) => Ok(Value::Constant),
         Expr::Null => Ok(Value::Null),
         Expr::Select(inner) => value_of(inner, terms, state),
+        Expr::Cast(_, target) if merges_values(target, terms) => {
+            Err(format!("it converts the setting to `{target}`, which may merge tenants"))
+        }
         Expr::Cast(inner, target) => Ok(match value_of(inner, terms, state)? {
             Value::Empty if !is_text(target) => Value::Error,
             other => other,
@@ -235,6 +240,20 @@ fn value_of(expr: &Expr, terms: &Terms<'_>, state: State) -> Result<Value, Strin
     }
 }
 
+/// Whether two tenants may come out of a conversion as one.
+fn merges_values(target: &str, terms: &Terms<'_>) -> bool {
+    let (bare, modifier) = target.split_once('(').map_or((target, None), |(bare, rest)| (bare, Some(rest)));
+    let length = modifier.and_then(|rest| rest.trim_end_matches(')').parse::<i32>().ok());
+    match bare {
+        "character varying" | "character" | "bpchar" => {
+            length.is_some_and(|length| terms.column_length.is_none_or(|column| length < column))
+        }
+        "numeric" => modifier.is_some(),
+        "real" | "double precision" | "name" | "boolean" | "date" | "money" | "\"char\"" => bare != terms.column_type,
+        _ => ["time", "interval", "bit"].iter().any(|start| bare.starts_with(start)),
+    }
+}
+
 fn call(name: &str, arguments: &[Expr], terms: &Terms<'_>, state: State) -> Result<Value, String> {
     match (name, arguments) {
         ("current_setting", [setting, rest @ ..]) => setting_value(setting, rest, terms, state),
@@ -249,6 +268,9 @@ fn call(name: &str, arguments: &[Expr], terms: &Terms<'_>, state: State) -> Resu
             let constant = values.iter().find(|value| **value == Value::Constant);
             let first = values.iter().find(|value| **value != Value::Null);
             Ok(*constant.or(first).unwrap_or(&Value::Null))
+        }
+        ("lower" | "upper" | "btrim", _) if is_text(terms.column_type) => {
+            Err(format!("`{name}` makes one of tenants whose names differ in case or blanks only"))
         }
         ("lower" | "upper" | "btrim", [value]) => value_of(value, terms, state),
         (user, []) if user.contains('.') => match (terms.body)(user) {
@@ -323,7 +345,8 @@ mod tests {
         let body = |name: &str| {
             (name == "app.tenant").then(|| parse("(NULLIF(current_setting('app.tenant_id', true), ''))::uuid"))
         };
-        let terms = Terms { column: "tenant_id", column_type, setting: "app.tenant_id", body: &body };
+        let terms =
+            Terms { column: "tenant_id", column_type, column_length: Some(36), setting: "app.tenant_id", body: &body };
         judge(&parse(text), &terms)
     }
 
@@ -413,6 +436,23 @@ mod tests {
             "(NOT (tenant_id = (current_setting('app.tenant_id'::text))::uuid))",
         ] {
             assert!(judged(text).is_err(), "{text}: {:?}", judged(text));
+        }
+    }
+
+    #[test]
+    fn a_conversion_that_merges_tenants_is_unsafe() {
+        for (column_type, value, safe) in [
+            ("text", "(current_setting('app.tenant_id'::text))::character varying(36)", true),
+            ("text", "(current_setting('app.tenant_id'::text))::character varying(8)", false),
+            ("text", "(current_setting('app.tenant_id'::text))::name", false),
+            ("text", "lower(current_setting('app.tenant_id'::text))", false),
+            ("bigint", "(lower(current_setting('app.tenant_id'::text)))::bigint", true),
+            ("bigint", "((current_setting('app.tenant_id'::text))::numeric)::bigint", true),
+            ("bigint", "((current_setting('app.tenant_id'::text))::real)::bigint", false),
+            ("bigint", "((current_setting('app.tenant_id'::text))::numeric(4,0))::bigint", false),
+        ] {
+            let judged = judged_as(&format!("(tenant_id = {value})"), column_type);
+            assert_eq!(judged.is_ok(), safe, "{value}: {judged:?}");
         }
     }
 

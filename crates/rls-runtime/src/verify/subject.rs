@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::{Catalog, Column, Function, Grant, Oid, PUBLIC, Policy, Relation};
+use super::catalog::{Catalog, Column, Function, Grant, Member, Oid, PUBLIC, Policy, Relation};
 use super::expr::{self, Expr};
 use super::options::Options;
 use super::predicate::Terms;
@@ -32,8 +32,10 @@ pub(crate) struct Tenanted<'a> {
 pub(crate) struct Runtime {
     pub oid: Oid,
     pub name: String,
-    /// Itself and every role that it can become.
+    /// Itself and every role whose rights it can use, by becoming it or without.
     pub becomes: BTreeSet<Oid>,
+    /// Itself and every role that it can become.
+    pub sets: BTreeSet<Oid>,
     /// Itself and every role whose rights it has without becoming it.
     pub inherits: BTreeSet<Oid>,
 }
@@ -198,6 +200,7 @@ impl<'a> Subject<'a> {
         judge(&Terms {
             column: &tenanted.column.name,
             column_type: &tenanted.column.base_type,
+            column_length: tenanted.column.length.or((tenanted.column.base_type == "uuid").then_some(36)),
             setting: &self.options.tenant_setting,
             body: &body,
         })
@@ -257,27 +260,66 @@ impl Policy {
     }
 }
 
+/// How a role comes by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    /// It has the other's rights, and not its attributes.
+    Rights,
+    /// It can become the other.
+    Becoming,
+}
+
 fn runtime(catalog: &Catalog, oid: Oid) -> Runtime {
+    let reached = closure((oid, Reach::Becoming), |(role, by)| {
+        above(catalog, role)
+            .filter_map(|member| {
+                // Who administers a membership can make itself a member with every option.
+                let becoming = member.admin || by == Reach::Becoming && member.set.unwrap_or(true);
+                let by = if becoming { Reach::Becoming } else { Reach::Rights };
+                (becoming || inherits(catalog, &member)).then_some((member.role, by))
+            })
+            .collect()
+    });
     Runtime {
         oid,
         name: catalog.role_name(oid),
-        becomes: closure(catalog, oid, |_| true),
-        inherits: closure(catalog, oid, |member| {
-            member.inherit.unwrap_or_else(|| catalog.role(member.member).is_none_or(|role| role.inherit))
-        }),
+        becomes: reached.iter().map(|(role, _)| *role).collect(),
+        sets: reached.iter().filter(|(_, by)| *by == Reach::Becoming).map(|(role, _)| *role).collect(),
+        inherits: closure((oid, Reach::Rights), |(role, _)| {
+            let inherited = above(catalog, role).filter(|member| inherits(catalog, member));
+            inherited.map(|member| (member.role, Reach::Rights)).collect()
+        })
+        .into_iter()
+        .map(|(role, _)| role)
+        .collect(),
     }
 }
 
-/// The role and every role above it, along the memberships that count.
-fn closure(catalog: &Catalog, start: Oid, counts: impl Fn(&super::catalog::Member) -> bool) -> BTreeSet<Oid> {
+/// Whether the member has the role's rights without becoming it.
+fn inherits(catalog: &Catalog, member: &Member) -> bool {
+    member.inherit.unwrap_or_else(|| catalog.role(member.member).is_none_or(|role| role.inherit))
+}
+
+/// The memberships of a role, with the one that nobody has to grant: whoever owns the database is its `pg_database_owner`.
+fn above(catalog: &Catalog, role: Oid) -> impl Iterator<Item = Member> {
+    let granted = catalog.members.iter().filter(move |member| member.member == role).cloned();
     let database_owner = catalog.roles.iter().find(|role| role.name == "pg_database_owner");
+    let implied = database_owner.filter(|_| role == catalog.database.owner).map(|owner| Member {
+        role: owner.oid,
+        member: role,
+        admin: false,
+        inherit: Some(true),
+        set: None,
+    });
+    granted.chain(implied)
+}
+
+/// Where one gets to from a start, with the start.
+fn closure<T: Copy + Ord>(start: T, next: impl Fn(T) -> Vec<T>) -> BTreeSet<T> {
     let mut found = BTreeSet::from([start]);
     let mut open = vec![start];
-    while let Some(role) = open.pop() {
-        let granted =
-            catalog.members.iter().filter(|member| member.member == role && counts(member)).map(|member| member.role);
-        let implied = database_owner.filter(|_| role == catalog.database.owner).map(|role| role.oid);
-        open.extend(granted.chain(implied).filter(|next| found.insert(*next)));
+    while let Some(place) = open.pop() {
+        open.extend(next(place).into_iter().filter(|place| found.insert(*place)));
     }
     found
 }

@@ -3,6 +3,7 @@
 use rls_runtime::testing::TestDb;
 use rls_runtime::{Error, RlsPool, RlsPoolOptions, RoleProblem};
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::{SCHEMA, database};
 
@@ -53,6 +54,73 @@ async fn what_the_role_can_become_counts_also_over_two_steps_and_without_inherit
         attribute: "BYPASSRLS".to_owned(),
     };
     assert_eq!(found, [expected]);
+}
+
+/// Since PostgreSQL 16 a membership says what it allows; before, each lets its member become the role.
+#[tokio::test]
+async fn a_role_is_refused_for_what_it_can_become_by_the_options_of_its_memberships() {
+    let told_apart = {
+        let db = database().await;
+        let mut connection = PgConnection::connect_with(&db.runtime_options()).await.expect("connects");
+        let told_apart = "SELECT current_setting('server_version_num')::int >= 160000";
+        sqlx::query_scalar::<_, bool>(told_apart).fetch_one(&mut connection).await.expect("reads")
+    };
+    let direct = |options: &str| format!("GRANT {{DB}}_boss TO {{APP}} WITH {options}");
+    let memberships = [
+        (direct("ADMIN FALSE, INHERIT FALSE, SET TRUE"), true),
+        (direct("ADMIN TRUE, INHERIT FALSE, SET FALSE"), true),
+        (direct("ADMIN FALSE, INHERIT FALSE, SET FALSE"), false),
+        (direct("ADMIN FALSE, INHERIT TRUE, SET FALSE"), false),
+        (
+            "GRANT {DB}_boss TO {DB}_middle WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;
+             GRANT {DB}_middle TO {APP} WITH INHERIT TRUE, SET FALSE"
+                .to_owned(),
+            true,
+        ),
+        (
+            "GRANT {DB}_boss TO {DB}_middle WITH SET TRUE; GRANT {DB}_middle TO {APP} WITH INHERIT TRUE, SET FALSE"
+                .to_owned(),
+            false,
+        ),
+    ];
+    let old = [("GRANT {DB}_boss TO {APP}".to_owned(), true), ("SELECT 1".to_owned(), false)];
+    let cases = if told_apart { Vec::from(memberships) } else { Vec::from(old) };
+    for (granted, refused) in cases {
+        let (db, found) =
+            problems_after(&format!("CREATE ROLE {{DB}}_boss BYPASSRLS; CREATE ROLE {{DB}}_middle; {granted}")).await;
+        assert_eq!(!found.is_empty(), refused, "{granted}: {found:?}");
+        assert_eq!(can_become_the_boss(&db).await, refused, "what the server does after {granted}");
+    }
+}
+
+/// What the role really can do, with every means that it has.
+async fn can_become_the_boss(db: &TestDb) -> bool {
+    let mut connection = PgConnection::connect_with(&db.runtime_options()).await.expect("connects");
+    let mut run = async |sql: String| sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.is_ok();
+    let (boss, app) = (format!("{}_boss", db.name()), db.runtime());
+    run(format!("GRANT {boss} TO {app} WITH SET TRUE")).await;
+    run(format!("SET ROLE {boss}")).await
+}
+
+#[tokio::test]
+async fn the_rights_of_a_superuser_and_of_an_owner_count_without_becoming_it() {
+    let db = database().await;
+    let inherit_only = "DO $$ BEGIN
+            IF current_setting('server_version_num')::int >= 160000 THEN
+                EXECUTE 'GRANT {WHOM} TO {APP} WITH INHERIT TRUE, SET FALSE';
+            ELSE
+                EXECUTE 'GRANT {WHOM} TO {APP}';
+            END IF; END $$";
+    let grant = |whom: String| inherit_only.replace("{WHOM}", &whom).replace("{APP}", &db.runtime());
+    db.execute_as_superuser(&grant(db.owner())).await.expect("is valid");
+    db.execute("ALTER TABLE orders NO FORCE ROW LEVEL SECURITY").await.expect("the owner may");
+    let found = problems(db.runtime_options()).await;
+    assert!(matches!(&found[..], [RoleProblem::OwnsUnforced { .. }]), "{found:?}");
+    db.execute("ALTER TABLE orders FORCE ROW LEVEL SECURITY").await.expect("the owner may");
+    db.execute_as_superuser(&grant("postgres".to_owned())).await.expect("is valid");
+    let found = problems(db.runtime_options()).await;
+    let superuser = |problem: &RoleProblem| matches!(problem, RoleProblem::CanBecome { attribute, .. } if attribute.starts_with("SUPERUSER"));
+    assert!(found.iter().any(superuser), "{found:?}");
 }
 
 #[tokio::test]

@@ -213,6 +213,16 @@ async fn other_types_columns_and_settings_are_accepted() {
             ),
         ),
         (
+            "create table t (org varchar(12) not null, x int, primary key (org)); insert into t values ('a', 1), ('b', 1)",
+            "org",
+            "my.org",
+            form(
+                "cut to what the column holds",
+                "create policy p on t using (org = (select nullif(current_setting('my.org', true), '')::varchar(12)))",
+                &["V52"],
+            ),
+        ),
+        (
             "create domain tenant as uuid not null; create table t (tenant_id tenant, x int, primary key (tenant_id))",
             "tenant_id",
             "app.tenant_id",

@@ -7,3 +7,4 @@ mod planted;
 mod program;
 mod random;
 mod self_test;
+mod versions;

@@ -19,7 +19,7 @@ const NEWS: &[(i32, &str, Option<&str>)] = &[
         "alter table lines add constraint loose foreign key (tenant_id, order_id) references orders (tenant_id, id) not enforced",
         Some("V48 public.lines loose"),
     ),
-    (18, "alter table lines add constraint some check (quantity < 100) not enforced", Some("V48 public.lines some")),
+    (18, "alter table lines add constraint few check (quantity < 100) not enforced", Some("V48 public.lines few")),
     (
         18,
         "create table bare (tenant_id uuid); alter table bare add constraint filled not null tenant_id not valid",

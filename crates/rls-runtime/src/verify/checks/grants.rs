@@ -30,6 +30,7 @@ pub(super) fn unlimited(subject: &Subject<'_>) -> Vec<Fault> {
             ("TRUNCATE", "TRUNCATE empties the table of all tenants; no policy is asked"),
             ("REFERENCES", "a foreign key of the role's own tells which keys other tenants have"),
             ("TRIGGER", "a trigger of the role's own sees the rows that others write"),
+            ("MAINTAIN", "the role can lock and rewrite the table of all tenants, and all their statements wait"),
         ] {
             let grants = relation
                 .grants

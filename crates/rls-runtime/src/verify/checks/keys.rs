@@ -165,11 +165,20 @@ pub(super) fn not_valid(subject: &Subject<'_>) -> Vec<Fault> {
         .filter(|constraint| !constraint.validated && !constraint.inherited)
         .filter_map(|constraint| Some((subject.tenanted(constraint.table)?, constraint)));
     let constraints = constraints.map(|(tenanted, constraint)| {
-        Fault::new(
-            format!("{} {}", tenanted.table.label(), constraint.name),
-            "rows that were there before may break the constraint, such as a reference to another tenant's row",
-            format!("alter table {} validate constraint {};\n", tenanted.table.sql(), quote_ident(&constraint.name)),
-        )
+        let (table, name) = (tenanted.table.sql(), quote_ident(&constraint.name));
+        let (danger, fix) = if constraint.enforced {
+            (
+                "rows that were there before may break the constraint, such as a reference to another tenant's row",
+                format!("alter table {table} validate constraint {name};\n"),
+            )
+        } else {
+            let definition = constraint.definition.replace(" NOT ENFORCED", "");
+            (
+                "nothing holds rows to the constraint, which may be all that keeps references within a tenant",
+                format!("alter table {table} drop constraint {name},\n  add constraint {name} {definition};\n"),
+            )
+        };
+        Fault::new(format!("{} {}", tenanted.table.label(), constraint.name), danger, fix)
     });
     let invalid = indexes(subject).filter(|(_, index)| !index.valid);
     let invalid = invalid.map(|(tenanted, index)| {

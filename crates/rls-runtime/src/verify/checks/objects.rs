@@ -236,9 +236,26 @@ pub(super) fn notifications(subject: &Subject<'_>) -> Vec<Fault> {
     faults
 }
 
-/// Whether a `pg_notify` in the source has a second argument other than the empty text.
 fn sends_payload(function: &Function) -> bool {
     let source = function.source.as_deref().unwrap_or_default().to_lowercase();
+    calls_with_payload(&source) || composes_a_payload(&source)
+}
+
+/// Whether a `NOTIFY` that is put together at run time has a payload; one that is written out holds no tenant's data.
+fn composes_a_payload(source: &str) -> bool {
+    source.contains("execute")
+        && source.split("notify ").skip(1).any(|rest| {
+            let channel = |c: char| c.is_alphanumeric() || "_%\"".contains(c);
+            let Some(payload) = rest.trim_start().trim_start_matches(channel).trim_start().strip_prefix(',') else {
+                return false;
+            };
+            let written_out = payload.trim_start().strip_prefix('\'').and_then(|text| text.split_once('\''));
+            written_out.is_none_or(|(_, rest)| !rest.trim_start().starts_with(';'))
+        })
+}
+
+/// Whether a `pg_notify` in the source has a second argument other than the empty text.
+fn calls_with_payload(source: &str) -> bool {
     source.split("pg_notify").skip(1).any(|call| {
         let arguments = call.trim_start().strip_prefix('(').unwrap_or_default();
         let Some((_, payload)) = arguments.split_once(',') else {

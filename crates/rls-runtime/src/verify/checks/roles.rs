@@ -41,7 +41,7 @@ pub(super) fn memberships(subject: &Subject<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for role in &subject.runtime {
         for becomes in role.becomes.iter().filter(|oid| **oid != role.oid) {
-            let Some(danger) = danger_of_becoming(subject, *becomes) else {
+            let Some(danger) = danger_of_becoming(subject, role, *becomes) else {
                 continue;
             };
             faults.push(Fault::new(
@@ -54,13 +54,17 @@ pub(super) fn memberships(subject: &Subject<'_>) -> Vec<Fault> {
     faults
 }
 
-fn danger_of_becoming(subject: &Subject<'_>, oid: Oid) -> Option<String> {
+fn danger_of_becoming(subject: &Subject<'_>, runtime: &Runtime, oid: Oid) -> Option<String> {
     let role = subject.catalog.role(oid)?;
+    let can_become = runtime.sets.contains(&oid);
+    let relation = if can_become { "the role it can become" } else { "the role whose rights it has" };
+    // Attributes come with becoming a role; but a superuser's rights are those of the owner of the server's own functions.
+    let attribute = dangerous(role).into_iter().find(|(attribute, _)| can_become || *attribute == "SUPERUSER");
     let owned = subject.tables.iter().find(|tenanted| tenanted.table.owner == oid);
-    if let Some((attribute, danger)) = dangerous(role).first() {
-        Some(format!("the role it can become has {attribute}: {danger}"))
+    if let Some((attribute, danger)) = attribute {
+        Some(format!("{relation} has {attribute}: {danger}"))
     } else if let Some(tenanted) = owned {
-        Some(format!("the role it can become owns {} and can switch its policies off", tenanted.table.label()))
+        Some(format!("{relation} owns {} and can switch its policies off", tenanted.table.label()))
     } else {
         role.name
             .starts_with("pg_")

@@ -21,10 +21,17 @@ fn danger(subject: &Subject<'_>, setting: &str, value: &str) -> Option<&'static 
             ),
             "session_replication_role" if value != "origin" => Some("triggers and foreign keys are not enforced"),
             "role" => Some("sessions start as another role than the one that is verified"),
-            "search_path" => Some("unqualified names mean other tables and functions for this role than for the rest"),
+            "search_path" if !names_only_postgres(value) => {
+                Some("unqualified names mean other tables and functions for this role than for the rest")
+            }
             _ => None,
         }
     }
+}
+
+/// Whether a search path leads to PostgreSQL's own objects and the session's, and to nothing that others make.
+fn names_only_postgres(search_path: &str) -> bool {
+    search_path.split(',').all(|schema| ["", "pg_catalog", "pg_temp"].contains(&schema.trim().trim_matches('"')))
 }
 
 pub(super) fn stored(subject: &Subject<'_>) -> Vec<Fault> {

@@ -295,4 +295,11 @@ pub const DEFECTS: &[Defect] = &[
         "create extension btree_gist; create function hidden() returns int language sql security definer as 'select 1'; \
          alter extension btree_gist add function hidden()",
     ),
+    defect(
+        "V58",
+        "public.orders tell",
+        "payload put together at run time",
+        "create function tell() returns trigger language plpgsql as $$ begin execute format('notify orders, %L', new.email); return new; end $$; \
+         create trigger tell after insert on orders for each row execute function tell()",
+    ),
 ];

@@ -199,4 +199,25 @@ pub const DEFECTS: &[Defect] = &[
         "alter policy tenant on orders using (tenant_id = (select nullif(current_setting('app.tenant_id', true), '')::uuid)) \
          with check (tenant_id = (select nullif(current_setting('app.tenant_id', true), '')::uuid))",
     ),
+    defect(
+        "V08",
+        "public.slugs policy tenant",
+        "cut to a few characters",
+        "create table slugs (tenant_id text not null primary key); \
+         create policy tenant on slugs using (tenant_id = (select current_setting('app.tenant_id'))::varchar(4))",
+    ),
+    defect(
+        "V08",
+        "public.slugs policy tenant",
+        "folded to one case",
+        "create table slugs (tenant_id text not null primary key); \
+         create policy tenant on slugs using (tenant_id = (select lower(current_setting('app.tenant_id'))))",
+    ),
+    defect(
+        "V08",
+        "public.numbered policy tenant",
+        "rounded",
+        "create table numbered (tenant_id bigint not null primary key); \
+         create policy tenant on numbered using (tenant_id = (select current_setting('app.tenant_id')::real::bigint))",
+    ),
 ];

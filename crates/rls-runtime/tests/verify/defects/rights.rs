@@ -114,4 +114,16 @@ pub const DEFECTS: &[Defect] = &[
         "granted large object",
         "select lo_create(4711); grant select on large object 4711 to {app}",
     ),
+    defect(
+        "V61",
+        "pg_catalog.pg_largeobject",
+        "a column of a catalog",
+        "grant select (data) on pg_catalog.pg_largeobject to {app}",
+    ),
+    defect(
+        "V24",
+        "role {app} search_path=",
+        "search path with one more",
+        "alter role {app} set search_path = pg_catalog, g",
+    ),
 ];
