@@ -1,6 +1,6 @@
-//! Workers are killed, connections are cut and the server crashes while jobs run: every job ends once, under its own tenant.
+//! Workers are killed, connections are cut, and the server crashes and is restarted while jobs run: every job ends once, under its own tenant.
 //!
-//! A short run by itself; the long one is `RLS_CRASH_JOBS=50000 RLS_CRASH_TENANTS=200 RLS_CRASH_KILLS=200 cargo test --release -p rls-runtime --test crash`.
+//! A short run by itself; the soak is `RLS_CRASH_JOBS=50000 RLS_CRASH_TENANTS=200 RLS_CRASH_KILLS=200 cargo test -p rls-runtime --test crash`.
 //! The program runs itself again as the workers that it kills.
 
 use std::env;
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rls_runtime::queue::{NewJob, Queue, Schema};
-use rls_runtime::testing::TestDb;
+use rls_runtime::testing::{Shutdown, TestDb};
 use rls_runtime::worker::{Backoff, Context, Job, JobError, Lane, Outcome, Worker};
 use rls_runtime::{RlsPool, TenantId, with_tenant};
 use serde::{Deserialize, Serialize};
@@ -177,10 +177,12 @@ impl Run {
                 return killed;
             }
             if killed < kills && ended * (kills + 1) >= self.jobs * (killed + 1) {
-                match killed % 3 {
-                    0 => self.cut_connections().await,
-                    1 if killed % 9 == 1 => self.crash_the_server().await,
-                    _ => workers[killed % WORKERS] = Victim::start(&url),
+                match killed % 9 {
+                    0 | 3 | 6 => self.cut_connections().await,
+                    1 => self.crash_the_server().await,
+                    4 => self.restart_the_server(Shutdown::Immediate),
+                    7 => self.restart_the_server(Shutdown::Fast),
+                    _ => workers[uuid::Uuid::new_v4().as_u128() as usize % WORKERS] = Victim::start(&url),
                 }
                 killed += 1;
             }
@@ -198,6 +200,10 @@ impl Run {
         let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&self.observer).await.expect("reads");
         let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
         assert!(killed.expect("kill runs").success());
+    }
+
+    fn restart_the_server(&self, shutdown: Shutdown) {
+        self.db.cluster().restart(shutdown).expect("the server starts again");
     }
 
     async fn count(&self, what: &str) -> i64 {

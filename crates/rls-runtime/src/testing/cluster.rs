@@ -69,6 +69,15 @@ pub struct Cluster {
     _lifeline: ChildStdin,
 }
 
+/// How [`Cluster::restart`] stops the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Sessions are ended, and everything is written.
+    Fast,
+    /// As in a crash: nothing is written, and the server recovers when it starts.
+    Immediate,
+}
+
 impl Cluster {
     /// The cluster that all tests of this process share, started on first use.
     pub fn shared() -> Result<&'static Cluster, &'static TestingError> {
@@ -111,6 +120,29 @@ impl Cluster {
         Err(TestingError::NotStarted { log })
     }
 
+    /// Stop the server and start it again, with what was committed; connections break, and new ones find it at the same place.
+    ///
+    /// It blocks until the server answers again.
+    pub fn restart(&self, shutdown: Shutdown) -> Result<(), TestingError> {
+        let at_home = |source| TestingError::Io { path: self.home.clone(), source };
+        let mode = match shutdown {
+            Shutdown::Fast => "fast",
+            Shutdown::Immediate => "immediate",
+        };
+        let mut restart = Command::new(self.bin.join("pg_ctl"));
+        restart.arg("-D").arg(self.home.join("data")).arg("-l").arg(self.home.join("log"));
+        restart.args(["-m", mode, "-w", "-t", "60", "restart"]).current_dir(&self.home);
+        restart.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // The settings are ours, the folder is the server's.
+        if let Some((user, group)) = unprivileged_account(&self.home.join("settings")).map_err(at_home)? {
+            restart.uid(user).gid(group);
+        }
+        if restart.status().map_err(at_home)?.success() {
+            return Ok(());
+        }
+        Err(TestingError::NotStarted { log: fs::read_to_string(self.home.join("log")).unwrap_or_default() })
+    }
+
     /// The folder with the server's socket, which is what clients take for a host name.
     pub fn socket_dir(&self) -> &Path {
         &self.home
@@ -148,8 +180,8 @@ fn new_home() -> Result<PathBuf, TestingError> {
 }
 
 /// PostgreSQL refuses to run as root; then its own account runs it, or `nobody`.
-fn unprivileged_account(home: &Path) -> io::Result<Option<(u32, u32)>> {
-    let we_are_root = fs::metadata(home)?.uid() == 0;
+fn unprivileged_account(own: &Path) -> io::Result<Option<(u32, u32)>> {
+    let we_are_root = fs::metadata(own)?.uid() == 0;
     if !we_are_root {
         return Ok(None);
     }

@@ -10,7 +10,7 @@ mod isolation;
 mod probe;
 
 pub use clock::FixedClock;
-pub use cluster::{Cluster, TestingError};
+pub use cluster::{Cluster, Shutdown, TestingError};
 pub use database::TestDb;
 pub use isolation::{TENANT_A, TENANT_B, assert_isolated};
 pub use probe::SessionState;
