@@ -41,7 +41,9 @@ async fn run(rows: usize) {
     let bare = db.owner_pool().await.expect("the owner connects");
     let bench = Bench { pool: db.pool().await, bare, rows, mail: mail.path().to_owned() };
     println!("{:<24} {:>10} {:>10} {:>12} {:>7} {:>9}", format!("{rows} rows"), "rows/s", "bare", "ratio", "s", "MiB");
-    let book = |rows| long_samples::workbook(&long_samples::catalog(rows)).expect("a workbook");
+    let book = |rows| {
+        long_samples::workbook(&long_samples::catalog(rows), zip::CompressionMethod::Deflated).expect("a workbook")
+    };
     let text = |make: fn(usize) -> String| make(rows).into_bytes();
     for tenant in [TENANT_A, TENANT_B] {
         bench.lane(tenant, "ship_upload", AGREEMENT.as_bytes()).await;

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Cursor, Write as _};
 
+use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 /// One product in ten is subject to duties.
@@ -117,7 +118,7 @@ pub fn ups(rows: usize) -> String {
 ///
 /// # Errors
 /// When the text is no CSV, or the archive gets too large.
-pub fn workbook(text: &str) -> io::Result<Vec<u8>> {
+pub fn workbook(text: &str, packing: CompressionMethod) -> io::Result<Vec<u8>> {
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let relations = "http://schemas.openxmlformats.org/package/2006/relationships";
     let document = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
@@ -147,7 +148,7 @@ pub fn workbook(text: &str) -> io::Result<Vec<u8>> {
     ];
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in parts {
-        writer.start_file(name, SimpleFileOptions::default())?;
+        writer.start_file(name, SimpleFileOptions::default().compression_method(packing))?;
         writer.write_all(text.as_bytes())?;
     }
     Ok(writer.finish()?.into_inner())

@@ -1,12 +1,10 @@
 //! Whatever bytes are handed in: a code, never a panic, and no more rows than allowed.
 
-use std::io::{Cursor, Write as _};
-
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use rls_worker::table::{Fields, FileError, Header, Limits, Row, Table};
-use rls_worker::{catalog, orders, samples, ship};
-use zip::write::SimpleFileOptions;
+use rls_worker::workers::handlers::sima_validation::Payload;
+use rls_worker::{catalog, long_samples, orders, samples, ship};
 
 const LIMITS: Limits = Limits { bytes: 1 << 20, unpacked: 1 << 20, rows: 500, columns: 64 };
 
@@ -39,51 +37,16 @@ fn read(bytes: &[u8]) -> usize {
     rows.len()
 }
 
-/// A sample as the only sheet of a workbook.
+/// A sample as the only sheet of a workbook, stored as it is, so that a changed byte is a changed text and not only a wrong checksum.
 fn workbook(text: &str) -> Vec<u8> {
-    let escape = |cell: &str| cell.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-    let cell = |cell: &str| format!(r#"<c t="inlineStr"><is><t>{}</t></is></c>"#, escape(cell));
-    let row = |line: &str| format!("<row>{}</row>", line.split(',').map(cell).collect::<String>());
-    let sheet: String = text.lines().map(row).collect();
-    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
-    let relations = "http://schemas.openxmlformats.org/package/2006/relationships";
-    let document = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
-    let parts = [
-        (
-            "_rels/.rels",
-            format!(
-                r#"<Relationships xmlns="{relations}"><Relationship Id="r" Type="{document}/officeDocument" Target="xl/workbook.xml"/></Relationships>"#
-            ),
-        ),
-        (
-            "xl/workbook.xml",
-            format!(
-                r#"<workbook xmlns="{main}" xmlns:r="{document}"><sheets><sheet name="S" sheetId="1" r:id="r"/></sheets></workbook>"#
-            ),
-        ),
-        (
-            "xl/_rels/workbook.xml.rels",
-            format!(
-                r#"<Relationships xmlns="{relations}"><Relationship Id="r" Type="{document}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>"#
-            ),
-        ),
-        (
-            "xl/worksheets/sheet1.xml",
-            format!(r#"<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>"#),
-        ),
-    ];
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, text) in parts {
-        // Stored as they are, so that a changed byte is a changed text and not only a wrong checksum.
-        let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-        writer.start_file(name, stored).unwrap();
-        writer.write_all(text.as_bytes()).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
+    long_samples::workbook(text, zip::CompressionMethod::Stored).unwrap()
 }
 
-fn sample() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(&[samples::CATALOG, samples::ORDERS, samples::AGREEMENT, samples::SHIP][..])
+/// One file of every layout.
+fn sample() -> impl Strategy<Value = String> {
+    let written = [samples::CATALOG, samples::ORDERS, samples::AGREEMENT, samples::SHIP].map(str::to_owned);
+    let made = [long_samples::fedex(3), long_samples::ups(3), long_samples::ups(3).replace(',', ";")];
+    prop::sample::select([&written[..], &made].concat())
 }
 
 /// Cells that have made trouble somewhere.
@@ -121,6 +84,29 @@ fn the_samples_are_read_as_text_and_as_workbooks() {
     }
 }
 
+/// What the lanes may take, and no more: a cell of ten megabytes is one row that is refused.
+#[test]
+fn a_huge_cell_is_refused_by_its_row_and_place() {
+    let huge = "x".repeat(10 << 20);
+    let text = format!("sku,title\nA,{huge}\nB,b\n");
+    for bytes in [text.clone().into_bytes(), workbook(&text)] {
+        let table = Table::open(&bytes, &Limits::default()).unwrap();
+        let rows: Vec<Row> = table.rows().map(Result::unwrap).collect();
+        let header = Header::find(&rows[0], catalog::row::COLUMNS).unwrap();
+        let codes = |row: &Row| {
+            let mut fields = Fields::new(&header, row);
+            let product = catalog::row::product(&mut fields);
+            let errors = fields.into_errors();
+            (
+                product.is_some(),
+                errors.iter().map(|error| (error.row_number, error.code, error.raw_value.len())).collect(),
+            )
+        };
+        assert_eq!(codes(&rows[1]), (false, vec![(2, "CELL_TOO_LONG", 200)]));
+        assert_eq!(codes(&rows[2]), (true, Vec::<(u64, &str, usize)>::new()));
+    }
+}
+
 /// The same cases in every run; or as many new ones as `PROPTEST_CASES` asks for, to search for mistakes.
 fn config() -> ProptestConfig {
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
@@ -139,6 +125,15 @@ proptest! {
     }
 
     #[test]
+    fn payloads(text in r#"[{\[]?("[a-zA-Z]{0,12}":?|[0-9eE.+-]{1,9}|null|true|[,:{}\[\]]){0,12}"#, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        for bytes in [text.as_bytes(), &bytes] {
+            if let Err(error) = Payload::read(bytes) {
+                prop_assert_eq!(error.code, "PAYLOAD_INVALID");
+            }
+        }
+    }
+
+    #[test]
     fn samples_with_other_cells(sample in sample(), at in any::<prop::sample::Index>(), cell in cell()) {
         let mut cells: Vec<&str> = sample.split(',').collect();
         let at = at.index(cells.len());
@@ -153,7 +148,7 @@ proptest! {
         end in any::<prop::sample::Index>(),
         whole in any::<bool>(),
     ) {
-        let mut bytes = workbook(sample);
+        let mut bytes = workbook(&sample);
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

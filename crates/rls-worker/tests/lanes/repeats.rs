@@ -150,3 +150,41 @@ async fn a_new_agreement_closes_the_one_before() {
     .await;
     assert_eq!(dim, json!([{"expected": "11.16"}]), "18.00 less 38 %, for what was shipped on the first day");
 }
+
+#[tokio::test]
+async fn a_product_goes_by_its_other_names_and_never_by_one_of_two() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let catalog = "sku,title,aliases,gtin\nT-1,Table,OLD-1|old 2,4006381333931\nT-2,Chair,,4006381333931\nT-3,Bench,,00012345600012\n";
+    let stored = done(&pool, TENANT_A, "catalog_upload", catalog).await;
+    assert_eq!((stored.rows_imported, stored.warnings), (3, 0));
+    let line = |number: usize, sku: &str| format!("SO-1,2026-02-09,{number},{sku},1,CA\n");
+    let header = "order_number,order_date,line_number,sku,quantity,ship_to_country\n";
+    let skus = ["T-1", "t1", "old1", "OLD2", "4006381333931", "12345600012", "T-9"];
+    let lines: String = skus.iter().enumerate().map(|(at, sku)| line(at + 1, sku)).collect();
+    let orders = done(&pool, TENANT_A, "order_upload", &format!("{header}{lines}")).await;
+    assert_eq!(orders.errors_by_code.get("SKU_AMBIGUOUS"), Some(&1), "two products have the same GTIN");
+    assert_eq!(orders.errors_by_code.get("SKU_UNKNOWN"), Some(&1));
+    let matched = "select l.line_number as line, p.sku, m.method, m.confidence::text as sure from order_line_products m
+        join order_lines l on l.id = m.line_id join catalog_products p on p.id = m.product_id order by 1";
+    assert_eq!(
+        select(&pool, TENANT_A, matched).await,
+        json!([
+            {"line": 1, "sku": "T-1", "method": "EXACT", "sure": "1.00"},
+            {"line": 2, "sku": "T-1", "method": "NORMALISED", "sure": "0.90"},
+            {"line": 3, "sku": "T-1", "method": "ALIAS", "sure": "0.95"},
+            {"line": 4, "sku": "T-1", "method": "ALIAS", "sure": "0.95"},
+            {"line": 6, "sku": "T-3", "method": "GTIN", "sure": "0.90"},
+        ])
+    );
+    let cleared = "sku,title,aliases,gtin\nT-1,Table,OLD-1,\\N\nT-2,Chair,,123\n";
+    let changed = done(&pool, TENANT_A, "catalog_upload", cleared).await;
+    assert_eq!((changed.rows_updated, changed.errors_by_code.get("GTIN_INVALID")), (1, Some(&1)));
+    let methods = select(&pool, TENANT_A, "select line, sku from (select l.line_number as line, p.sku from order_line_products m
+        join order_lines l on l.id = m.line_id join catalog_products p on p.id = m.product_id) q where line in (4, 5) order by 1").await;
+    assert_eq!(
+        methods,
+        json!([{"line": 5, "sku": "T-2"}]),
+        "a name that is gone finds nothing, and one that is left finds"
+    );
+}
