@@ -183,6 +183,16 @@ impl ClaimState {
 }
 
 impl ClaimAction {
+    /// All of them.
+    pub const ALL: [ClaimAction; 6] = [
+        ClaimAction::Prepare,
+        ClaimAction::Submit,
+        ClaimAction::Acknowledge,
+        ClaimAction::Fail,
+        ClaimAction::ConfirmCredit,
+        ClaimAction::Close,
+    ];
+
     /// The states that it starts from.
     #[must_use]
     pub const fn from(self) -> &'static [ClaimState] {
@@ -219,5 +229,50 @@ impl fmt::Display for FindingState {
 impl fmt::Display for ClaimState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The moves of claims as the public contract has them, written down a second time.
+    const ALLOWED: &[(&str, &str, &str)] = &[
+        ("DRAFT", "prepare", "READY"),
+        ("READY", "submit", "SUBMITTED"),
+        ("READY", "fail", "FAILED"),
+        ("SUBMITTED", "acknowledge", "ACKNOWLEDGED"),
+        ("SUBMITTED", "fail", "FAILED"),
+        ("SUBMITTED", "confirm-credit", "CREDIT_CONFIRMED"),
+        ("ACKNOWLEDGED", "fail", "FAILED"),
+        ("ACKNOWLEDGED", "confirm-credit", "CREDIT_CONFIRMED"),
+        ("FAILED", "confirm-credit", "CREDIT_CONFIRMED"),
+        ("CREDIT_CONFIRMED", "close", "CLOSED"),
+    ];
+
+    #[test]
+    fn claims_move_as_the_table_says() {
+        let mut moves = Vec::new();
+        for state in ClaimState::ALL {
+            for action in ClaimAction::ALL.into_iter().filter(|action| action.from().contains(&state)) {
+                moves.push((state.word(), serde_json::to_value(action).unwrap(), action.to().word()));
+            }
+        }
+        let allowed = ALLOWED.iter().map(|(from, by, to)| (*from, serde_json::Value::from(*by), *to));
+        let key = |one: &(&'static str, serde_json::Value, &'static str)| (one.0, one.1.to_string());
+        let mut allowed: Vec<_> = allowed.collect();
+        allowed.sort_by_key(key);
+        moves.sort_by_key(key);
+        assert_eq!(moves, allowed);
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_public_interface() {
+        for state in FindingState::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        }
+        for state in ClaimState::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        }
     }
 }

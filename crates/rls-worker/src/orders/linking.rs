@@ -8,10 +8,12 @@ use std::hash::Hash;
 use chrono::{Days, NaiveDate};
 use rls_runtime::TenantTx;
 use serde::Serialize;
+use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::linkage::{Candidate, Link, OrderKey, ShipmentKey, link, normalised};
+use crate::notifications::events::Event;
 use crate::workers::outcome::Job;
 
 /// How far back orders and shipments are looked at.
@@ -30,6 +32,18 @@ pub struct Linked {
     pub linked: Vec<Uuid>,
     /// Shipments that somebody has to choose for.
     pub ambiguous: usize,
+}
+
+impl Linked {
+    /// What tells of it when somebody has to choose for more than a twentieth of a job's shipments.
+    #[must_use]
+    pub fn exception(&self, job: &Job, shipments: usize) -> Option<Event> {
+        (self.ambiguous * 20 > shipments).then(|| Event {
+            key: format!("evt:exc:LINK_AMBIGUOUS:{}", job.id),
+            kind: "ship.exception",
+            payload: json!({"kind": "LINK_AMBIGUOUS", "shipments": self.ambiguous}),
+        })
+    }
 }
 
 /// Shipments without an order that may belong to one of these.

@@ -184,7 +184,7 @@ fn exception(finding: &Finding) -> Option<Event> {
     Some(Event {
         key: format!("evt:exc:{kind}:{}", finding.dedupe_key),
         kind: "ship.exception",
-        payload: json!({"kind": kind, "carrier": finding.carrier, "account": finding.account,
+        payload: json!({"kind": kind, "finding": finding.dedupe_key, "carrier": finding.carrier, "account": finding.account,
             "invoice": finding.invoice_number, "amount": cents(finding.variance), "due": finding.dispute_by}),
     })
 }

@@ -236,3 +236,61 @@ async fn a_digest_comes_by_the_clock_of_the_tenant_also_when_the_clock_is_change
     let other = select(&pool, TENANT_B, "select count(*) from rls_jobs where lane = 'notification_digest'").await;
     assert_eq!(other, json!([{"count": 1}]));
 }
+
+#[tokio::test]
+async fn every_kind_of_exception_names_what_it_is_about() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    everything(&pool, TENANT_A).await;
+    reads(&pool, "ann", Channel::InApp, Wants::Everything).await;
+    let key = select(&pool, TENANT_A, "select dedupe_key from ship_findings where kind = 'DUPLICATE_CHARGE'").await;
+    for (event, subject, says) in [
+        (
+            json!({"kind": "HIGH_VALUE_FINDING", "finding": key[0]["dedupe_key"], "account": "601234567"}),
+            "DUPLICATE_CHARGE on 794600000014",
+            "Amount: 10.45 CAD",
+        ),
+        (
+            json!({"kind": "AGREEMENT_MISSING", "account": "601234567", "amount": "0.00"}),
+            "account 601234567",
+            "Amount: 0.00",
+        ),
+        (
+            json!({"kind": "INVOICE_TOTAL_MISMATCH", "invoice": "FX-26-0410"}),
+            "invoice FX-26-0410 of FEDEX",
+            "Account: 601234567",
+        ),
+        (
+            json!({"kind": "SHIPPED_WHILE_CAUGHT", "order": "SO-70011", "exposure_cad": "2176.82"}),
+            "order SO-70011",
+            "Amount: 2,176.82 CAD",
+        ),
+        (json!({"kind": "LINK_AMBIGUOUS", "shipments": 3}), "3 shipments", "choose the order"),
+    ] {
+        let mut event = event;
+        let kind = event["kind"].as_str().unwrap().to_owned();
+        event["type"] = "ship.exception".into();
+        enqueue(&pool, TENANT_A, "notification_event", event).await;
+        processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+        let told = select(&pool, TENANT_A, "select subject, body_text from notification_deliveries").await;
+        change(&pool, TENANT_A, "delete from notification_deliveries").await;
+        assert_eq!(told[0]["subject"], format!("[Exception] {kind}: {subject}"));
+        assert!(told[0]["body_text"].as_str().unwrap().contains(says), "{kind}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn the_lanes_raise_what_they_see() {
+    let db = database().await;
+    let pool = db.pool().await;
+    everything(&pool, TENANT_A).await;
+    // Another account, without an agreement, and a charge that is large and billed twice.
+    let other = SHIP.replace("601234567", "709999999").replace("FX-26", "FX-99").replace("7946", "8946");
+    let large = other.replace("16.85,6.40,10.45", "916.85,6.40,910.45");
+    done(&pool, TENANT_A, "ship_upload", &large).await;
+    let raised =
+        "select distinct payload ->> 'kind' as kind from notification_events where type = 'ship.exception' order by 1";
+    let kinds = select(&pool, TENANT_A, raised).await;
+    assert_eq!(kinds, json!([{"kind": "AGREEMENT_MISSING"}, {"kind": "HIGH_VALUE_FINDING"}]));
+}

@@ -142,7 +142,7 @@ async fn in_a_guests_scope_nothing_of_the_tenant_and_of_other_guests_is_there() 
     for token in [&first, &second] {
         guest::upload(&pool, token, CATALOG.as_bytes(), now()).await.unwrap();
     }
-    for table in TENANT_TABLES.iter().chain(&["rls_jobs"]) {
+    for table in TENANT_TABLES.iter().chain(&["rls_jobs", "rls_schedules"]) {
         let expected = match *table {
             "guest_sessions" => 1,
             "guest_results" => 5,

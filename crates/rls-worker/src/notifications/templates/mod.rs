@@ -158,6 +158,7 @@ const CSS: &[(&str, &str)] = &[
     ("caption", "padding:0 0 6px;text-align:left;font-weight:600"),
     ("th", "padding:6px 12px 6px 0;text-align:left;font-weight:600;vertical-align:top"),
     ("th_number", "padding:6px 0 6px 12px;text-align:right;font-weight:600;vertical-align:top"),
+    ("fact", "padding:8px 12px 8px 0;border-top:1px solid #d9dee5;text-align:left;font-weight:600;vertical-align:top"),
     ("td", "padding:8px 12px 8px 0;border-top:1px solid #d9dee5;vertical-align:top"),
     ("td_number", "padding:8px 0 8px 12px;border-top:1px solid #d9dee5;text-align:right;vertical-align:top"),
     ("act", "margin:20px 0 0;padding:12px 14px;background:#fff6df;border-left:4px solid #b98a1b;border-radius:4px"),
@@ -227,8 +228,10 @@ fn wrap(text: &str) -> String {
 #[must_use]
 pub fn example(template: Template) -> Value {
     let mut values: Value = serde_json::from_str(include_str!("../../../templates/examples.json")).unwrap_or_default();
-    if template == Template::ShipException {
-        values["kind"] = "DISPUTE_DEADLINE".into();
+    match template {
+        Template::ShipException => values["kind"] = "DISPUTE_DEADLINE".into(),
+        Template::TradeDigest => values["exposure"] = "4,563.64".into(),
+        _ => {}
     }
     values
 }

@@ -21,7 +21,7 @@ const NEXT_STEPS: &[(&str, &str)] = &[
     ("JOB_FAILED", "look at the errors of the job's rows, and hand the file in again"),
 ];
 
-/// What an event may be about: the field, and a query for what is known of it. What another tenant has is not there.
+/// What an event may be about, the closest first: the field, and a query for what is known of it. What another tenant has is not there.
 const ENTITIES: &[(&str, &str)] =
     &[("finding", FINDING), ("claim", CLAIM), ("order", ORDER), ("job", JOB), ("invoice", INVOICE)];
 
@@ -103,11 +103,9 @@ pub(super) async fn variables(tx: &mut TenantTx, payload: &Map<String, Value>) -
         next_step: next_step(kind)?,
         items: Vec::new(),
     };
-    for (name, sql) in ENTITIES {
-        let Some(key) = text(name) else { continue };
-        let known: Option<Value> = sqlx::query_scalar(*sql).bind(&key).fetch_optional(&mut **tx).await?;
-        let known = known.ok_or_else(|| not_found(&format!("the {name}")))?;
-        alert.learn(&known);
+    if let Some((name, sql, key)) = ENTITIES.iter().find_map(|(name, sql)| Some((name, *sql, text(name)?))) {
+        let known: Option<Value> = sqlx::query_scalar(sql).bind(&key).fetch_optional(&mut **tx).await?;
+        alert.learn(&known.ok_or_else(|| not_found(&format!("the {name}")))?);
     }
     if alert.subject.is_empty() {
         alert.subject = match text("shipments") {
@@ -119,16 +117,13 @@ pub(super) async fn variables(tx: &mut TenantTx, payload: &Map<String, Value>) -
 }
 
 impl Alert<'_> {
-    /// What the event itself says goes first; of several things the first one names the alert.
+    /// What is on file goes before what the event says.
     fn learn(&mut self, known: &Value) {
         let text = |name: &str| known[name].as_str().map(str::to_owned);
-        if self.facts.is_empty() {
-            self.subject = text("subject").unwrap_or_default();
-        }
+        self.subject = text("subject").unwrap_or_default();
         self.amount = text("amount").or(self.amount.take());
         self.due = text("due").or(self.due.take());
-        let facts: Vec<(String, String)> = serde_json::from_value(known["facts"].clone()).unwrap_or_default();
-        self.facts.extend(facts);
+        self.facts = serde_json::from_value(known["facts"].clone()).unwrap_or_default();
     }
 }
 

@@ -5,6 +5,7 @@ use rls_runtime::TenantTx;
 use uuid::Uuid;
 
 use crate::notifications::catching;
+use crate::notifications::events::raise;
 use crate::orders::ingest::{self, Lines, Unmatched};
 use crate::orders::linking;
 use crate::orders::row::{self, COLUMNS, OrderLine};
@@ -37,6 +38,8 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
     job.progress.stage(50, 60);
     let shipments = linking::shipments_of(tx, &orders, job.today).await?;
     let links = linking::relink(tx, job, &shipments).await?;
+    let told: Vec<_> = links.exception(job, shipments.len()).into_iter().collect();
+    raise(tx, job, &told).await?;
     job.progress.stage(60, 75);
     let book = Book::load(tx).await?;
     let audited = audit_shipments(tx, job, &links.linked, &book).await?;

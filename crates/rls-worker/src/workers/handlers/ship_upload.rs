@@ -133,12 +133,6 @@ fn events(job: &Job, touched: &Touched, links: &linking::Linked, audited: &Audit
         kind: "ship.recon.completed",
         payload: json!({"job": job.id, "invoices": touched.invoices.len(), "findings": findings, "overcharge_cad": audited.overcharge.get("CAD").copied().unwrap_or_default()}),
     }];
-    if links.ambiguous * 20 > touched.shipments.len() {
-        events.push(Event {
-            key: format!("evt:exc:LINK_AMBIGUOUS:{}", job.id),
-            kind: "ship.exception",
-            payload: json!({"kind": "LINK_AMBIGUOUS", "shipments": links.ambiguous}),
-        });
-    }
+    events.extend(links.exception(job, touched.shipments.len()));
     events
 }
