@@ -212,8 +212,11 @@ fn changes_setting(function: &Function, setting: &str) -> bool {
     words.windows(2).any(|pair| {
         let name = pair[1].trim_end_matches("::text");
         let value = name.split('=').next().unwrap_or(name);
+        // The quote is that of a statement which is put together at run time.
+        let sets = ["set", "local", "session"].contains(&pair[0].trim_start_matches('\''));
+        let filled_in = ["%i", "%s"].contains(&value) && source.contains(&quoted);
         pair[0].ends_with("set_config") && name == quoted
-            || ["set", "local", "session"].contains(&pair[0]) && (value == setting || value.replace('"', "") == setting)
+            || sets && (value == setting || value.replace('"', "") == setting || filled_in)
     })
 }
 

@@ -302,4 +302,16 @@ pub const DEFECTS: &[Defect] = &[
         "create function tell() returns trigger language plpgsql as $$ begin execute format('notify orders, %L', new.email); return new; end $$; \
          create trigger tell after insert on orders for each row execute function tell()",
     ),
+    defect(
+        "V56",
+        "public.become(text)",
+        "SET put together at run time",
+        "create function become(text) returns void language plpgsql as $$ begin execute 'set app.tenant_id = ' || quote_literal($1); end $$",
+    ),
+    defect(
+        "V56",
+        "public.become(text)",
+        "SET of a name that is filled in",
+        "create function become(text) returns void language plpgsql as $$ begin execute format('set local %I = %L', 'app.tenant_id', $1); end $$",
+    ),
 ];
