@@ -130,8 +130,8 @@ pub async fn set_up(owner: &mut PgConnection, role: &str, version: Option<i64>) 
         Some(version) => MIGRATOR.run_to(version, &mut *owner).await?,
         None => MIGRATOR.run(&mut *owner).await?,
     }
-    // Of the queue a guest sees nothing either; the doorbell holds nothing to see.
-    let queue_tables = Schema::TABLES.iter().filter(|table| **table != "rls_doorbell");
+    // Of the queue a guest sees nothing either; the doorbell and the slots of lanes hold nothing to see.
+    let queue_tables = Schema::TABLES.iter().filter(|table| !["rls_doorbell", "rls_lane_slots"].contains(table));
     let guests: String = queue_tables.map(|table| guest_policy(table)).collect();
     let queue = format!("begin; {} {guests} commit;", Schema::new().role(role).up());
     // rls-audit: allow(RLS003, reason = "makes the tables of the queue, as their owner")

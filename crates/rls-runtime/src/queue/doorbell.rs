@@ -9,13 +9,13 @@ use crate::tenant::TenantId;
 
 use super::Queue;
 
-/// Tenants after the cursor come first, so that every one has its turn before any has two.
+/// Those after the one that was served last come first, so that every one has its turn before any has two.
 const DUE: &str = "
 SELECT d.tenant_id, d.lane FROM rls_doorbell d
 WHERE d.lane = ANY ($1)
   AND d.next_due <= coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now())
-ORDER BY coalesce(d.tenant_id <= $3, false), d.tenant_id, d.lane
-LIMIT $4";
+ORDER BY coalesce((d.tenant_id, d.lane) <= ($3, $4), false), d.tenant_id, d.lane
+LIMIT $5";
 
 const TENANTS: &str = "SELECT DISTINCT d.tenant_id FROM rls_doorbell d ORDER BY 1";
 
@@ -57,7 +57,7 @@ pub struct Due {
 }
 
 impl Queue {
-    /// The tenants with something due in these lanes, those after the cursor first.
+    /// The tenants with something due in these lanes, those after the one that was served last first.
     ///
     /// One query, whatever the number of tenants. It may name a tenant too early, never too late.
     ///
@@ -68,7 +68,7 @@ impl Queue {
         &self,
         pool: &RlsPool,
         lanes: &[String],
-        after: Option<TenantId>,
+        last: Option<&Due>,
         limit: u32,
     ) -> Result<Vec<Due>, Error> {
         let mut connection = pool.borrow().await?;
@@ -76,7 +76,8 @@ impl Queue {
             .persistent(pool.keeps_sessions())
             .bind(lanes)
             .bind(self.now())
-            .bind(after)
+            .bind(last.map(|due| due.tenant))
+            .bind(last.map(|due| &due.lane))
             .bind(i64::from(limit))
             .fetch_all(&mut *connection)
             .await

@@ -36,6 +36,7 @@ mod cron;
 mod doorbell;
 mod enqueue;
 mod job;
+mod limit;
 mod retention;
 mod schedule;
 mod schema;

@@ -50,7 +50,7 @@ impl Default for Schema {
 
 impl Schema {
     /// The tables that the roles need.
-    pub const TABLES: [&str; 3] = ["rls_jobs", "rls_doorbell", "rls_schedules"];
+    pub const TABLES: [&str; 4] = ["rls_jobs", "rls_doorbell", "rls_schedules", "rls_lane_slots"];
 
     /// Policies that read the setting `app.tenant_id`, for every role that the tables are granted to.
     pub fn new() -> Schema {
@@ -93,7 +93,7 @@ impl Schema {
     pub fn down(&self) -> String {
         format!(
             "drop table if exists {};\n\
-             drop function if exists rls_jobs_enqueued, rls_jobs_sooner, rls_jobs_passed, rls_schedules_put, \
+             drop function if exists rls_jobs_enqueued, rls_jobs_sooner, rls_jobs_passed, rls_schedules_put, rls_lane_hold, \
              rls_doorbell_notify, rls_doorbell_ring, rls_doorbell_quiet, rls_doorbell_key;\n",
             Schema::TABLES.join(", ")
         )

@@ -59,6 +59,16 @@ create table if not exists rls_doorbell (
 
 create index if not exists rls_doorbell_next on rls_doorbell (lane, next_due);
 
+-- How many slots of a lane a worker holds where all workers have a number of them together. It names no tenant and holds nothing of any.
+create table if not exists rls_lane_slots (
+    lane text not null,
+    worker uuid not null,
+    held integer not null check (held > 0),
+    -- Those of a worker that was killed are free then.
+    held_until timestamptz not null,
+    primary key (lane, worker)
+);
+
 -- What is to be enqueued when. The workers say when the next tick is, for the server knows no cron.
 create table if not exists rls_schedules (
     tenant_id uuid not null,
@@ -236,6 +246,23 @@ create or replace function rls_jobs_passed() returns bigint
     select pg_catalog.pg_stat_get_xact_tuples_returned('rls_jobs_waiting'::regclass)
          + pg_catalog.pg_stat_get_xact_tuples_returned('rls_jobs_running'::regclass)
     $$;
+
+create or replace function rls_lane_hold(
+    in_lane text, who uuid, wanted integer, at_once integer, clock timestamptz, lease interval) returns integer
+    language plpgsql
+    as $$
+declare
+    granted integer;
+begin
+    perform pg_advisory_xact_lock(1919709044, pg_catalog.hashtext(in_lane));
+    delete from rls_lane_slots s where s.lane = in_lane and (s.held_until <= clock or s.worker = who);
+    select least(wanted, at_once - coalesce(sum(s.held), 0)) into granted from rls_lane_slots s where s.lane = in_lane;
+    if granted > 0 then
+        insert into rls_lane_slots values (in_lane, who, granted, clock + lease);
+    end if;
+    return greatest(granted, 0);
+end
+$$;
 
 create or replace function rls_schedules_put() returns trigger
     language plpgsql

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::options::ScopeOptions;
 use crate::pool::RlsPool;
@@ -24,7 +25,8 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    pub(crate) fn start<S>(shared: &Arc<Shared<S>>, running: &Running) -> Pulse {
+    /// For the jobs that run, and for the slots that the worker holds under a name.
+    pub(crate) fn start<S>(shared: &Arc<Shared<S>>, running: &Running, holds_slots: Option<Uuid>) -> Pulse {
         let (alive, ended) = oneshot::channel();
         let heart = Heart {
             pool: shared.pool.clone(),
@@ -32,6 +34,7 @@ impl Pulse {
             lease: shared.lease,
             every: shared.heartbeat.unwrap_or(shared.lease / 3),
             running: running.clone(),
+            holds_slots,
         };
         let thread = thread::Builder::new().name("rls-heartbeat".to_owned()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -58,6 +61,7 @@ struct Heart {
     lease: Duration,
     every: Duration,
     running: Running,
+    holds_slots: Option<Uuid>,
 }
 
 impl Heart {
@@ -65,6 +69,7 @@ impl Heart {
         // A pool belongs to the runtime that made it.
         let pool = self.pool.sibling(1);
         while tokio::time::timeout(self.every, &mut ended).await.is_err() {
+            self.keep_slots(&pool).await;
             let began = Instant::now();
             for (tenant, leases) in self.running.by_tenant() {
                 let beat = with_tenant_opts(&pool, tenant, &FORGETTABLE, async |mut tx| {
@@ -79,5 +84,13 @@ impl Heart {
             }
         }
         pool.close().await;
+    }
+    async fn keep_slots(&self, pool: &RlsPool) {
+        let Some(worker) = self.holds_slots else { return };
+        match tokio::time::timeout(self.lease / 3, self.queue.keep_slots(pool, worker, self.lease)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "slots cannot be kept now"),
+            Err(_) => tracing::warn!("slots were not kept in time"),
+        }
     }
 }

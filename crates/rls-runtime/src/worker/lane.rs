@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::error::Error;
@@ -12,8 +12,10 @@ use crate::queue::{Claim, ClaimedJob, Due};
 use crate::scope::with_tenant_opts;
 use crate::tenant::TenantId;
 
+use super::quota::{Quota, Slot};
 use super::running::{Entry, Running};
 use super::settle::Ended;
+use super::turns::{Turns, Weights};
 use super::{Shared, metrics};
 
 /// A lane that a worker serves.
@@ -30,12 +32,14 @@ pub struct Lane {
     names: Vec<String>,
     slots: usize,
     per_tenant: Option<u32>,
+    pub(super) at_once: Option<u32>,
+    weights: Weights,
 }
 
 impl Lane {
     /// A lane with four slots.
     pub fn new(name: impl Into<String>) -> Lane {
-        Lane { names: vec![name.into()], slots: 4, per_tenant: None }
+        Lane { names: vec![name.into()], slots: 4, per_tenant: None, at_once: None, weights: Weights::default() }
     }
 
     /// Serve jobs of an older name of the lane in the same slots.
@@ -56,7 +60,33 @@ impl Lane {
         self
     }
 
-    fn name(&self) -> &str {
+    /// Run at most so many jobs of the lane at once, over all workers that say so.
+    ///
+    /// A worker holds its part of the slots by a lease, as it holds its jobs: those of one that was killed are free when that has run out.
+    pub fn at_once(mut self, jobs: u32) -> Lane {
+        self.at_once = Some(jobs.max(1));
+        self
+    }
+
+    /// Let a tenant have as many jobs in its turn as its weight says, from 1 to 1,000, where others have one. Without this all have the same.
+    ///
+    /// ```
+    /// use rls_runtime::{TenantId, worker::Lane};
+    ///
+    /// let pays_more: TenantId = "018f6d1c-7c00-7000-8000-000000000001".parse()?;
+    /// let lane = Lane::new("ship_upload").weights(move |tenant| if tenant == pays_more { 3 } else { 1 });
+    /// # Ok::<(), rls_runtime::ParseTenantIdError>(())
+    /// ```
+    pub fn weights(mut self, of: impl Fn(TenantId) -> u32 + Send + Sync + 'static) -> Lane {
+        self.weights = Weights::new(of);
+        self
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        self.at_once.is_some()
+    }
+
+    pub(super) fn name(&self) -> &str {
         &self.names[0]
     }
 
@@ -83,11 +113,17 @@ pub(crate) struct Served {
     pub(crate) ended: mpsc::UnboundedSender<Ended>,
 }
 
+/// Where a lane stands.
+struct Course {
+    turns: Turns,
+    quota: Quota,
+}
+
 /// What one look at the lane came to.
 enum Round {
     /// Something was claimed, so there may be more; or there was no room for it.
     Claimed,
-    /// Something is due and may not be claimed: somebody is at it, or the tenant has enough running.
+    /// Something is due and may not be claimed: somebody is at it, or the tenant or the lane has enough running.
     Waiting,
     /// Nothing is due.
     Idle,
@@ -104,22 +140,25 @@ impl Served {
     {
         let slots = Arc::new(Semaphore::new(self.lane.slots));
         let mut jobs = JoinSet::new();
-        // The tenant that was served last.
-        let mut cursor = None;
+        let mut course = Course { turns: Turns::default(), quota: Quota::of(&self.lane) };
         while !*stopping.borrow() {
             while jobs.try_join_next().is_some() {}
             // Before it looks, so that nothing is missed between the look and the wait.
             woken.mark_unchanged();
-            let round = self.round(&shared, &slots, &stopping, &mut cursor, &mut jobs).await.unwrap_or_else(|error| {
+            let round = self.round(&shared, &slots, &stopping, &mut course, &mut jobs).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, lane = ?self.lane.names, "no work can be claimed");
                 Round::Waiting
             });
             let wait = async {
                 match round {
                     Round::Claimed => self.wait_for_room(&slots).await,
-                    Round::Waiting => tokio::time::sleep(shared.poll.min(SOON)).await,
+                    Round::Waiting => tokio::select! {
+                        () = tokio::time::sleep(shared.poll.min(SOON)) => {}
+                        () = course.quota.freed() => {}
+                    },
                     Round::Idle => tokio::select! {
                         () = tokio::time::sleep(shared.poll) => {}
+                        () = course.quota.freed() => {}
                         _ = woken.changed() => {}
                     },
                 }
@@ -130,6 +169,11 @@ impl Served {
             }
         }
         while jobs.join_next().await.is_some() {}
+        // Once the last end is written.
+        drop(slots.acquire_many(u32::try_from(self.lane.slots).unwrap_or(u32::MAX)).await);
+        if let Err(error) = course.quota.shrink(&shared, 0).await {
+            tracing::warn!(%error, lane = ?self.lane.names, "slots cannot be given back, their lease will run out");
+        }
     }
 
     /// Short jobs make room for many in a moment, and many cost little more to claim than one. Long ones do not, and then one slot is enough.
@@ -145,7 +189,7 @@ impl Served {
         shared: &Arc<Shared<S>>,
         slots: &Arc<Semaphore>,
         stopping: &watch::Receiver<bool>,
-        cursor: &mut Option<TenantId>,
+        Course { turns, quota }: &mut Course,
         jobs: &mut JoinSet<()>,
     ) -> Result<Round, Error>
     where
@@ -155,31 +199,39 @@ impl Served {
         if free == 0 {
             return Ok(Round::Claimed);
         }
+        let used = self.lane.slots - free;
         // Some turn out to have nothing that may be claimed, so look at more than there are slots for.
         let limit = u32::try_from(free + LOOK_AHEAD).unwrap_or(u32::MAX);
-        let due = shared.queue.due(&shared.pool, self.lane.names(), *cursor, limit).await?;
+        let due = shared.queue.due(&shared.pool, self.lane.names(), turns.last(), limit).await?;
         metrics::looked(self.lane.name(), due.len());
+        if due.is_empty() {
+            quota.shrink(shared, used).await?;
+            return Ok(Round::Idle);
+        }
+        let mut room = quota.grow(shared, self.lane.slots).await?.saturating_sub(used).min(free);
         // A few for each, and with many slots a few more than that, but still for sixteen tenants at least.
-        let share = free.div_ceil(due.len().max(1)).max(self.lane.slots / 16);
-        let mut round = if due.is_empty() { Round::Idle } else { Round::Waiting };
+        let weight: usize = due.iter().map(|due| self.lane.weights.of(due.tenant)).sum();
+        let share = room.div_ceil(weight).max(self.lane.slots / 16);
+        let mut round = Round::Waiting;
         for due in due {
-            let wanted = share.min(slots.available_permits());
-            if wanted == 0 || *stopping.borrow() {
+            if room == 0 || *stopping.borrow() {
                 break;
             }
             let began = Instant::now();
-            *cursor = Some(due.tenant);
-            let claimed = self.claim(shared, &due, wanted).await?;
-            if !claimed.is_empty() {
-                round = Round::Claimed;
-            }
+            let allowed = turns.allowance(&due, share * self.lane.weights.of(due.tenant));
+            let claimed = self.claim(shared, &due, allowed.min(room)).await?;
+            turns.note(due, allowed, allowed.min(room), claimed.len());
             for job in claimed {
                 // Only this loop takes slots, so there is one.
-                let Ok(slot) = Arc::clone(slots).try_acquire_owned() else { break };
+                let Ok(permit) = Arc::clone(slots).try_acquire_owned() else { break };
                 let entry = self.running.add(job.tenant, job.lease, began);
-                jobs.spawn(run_one(Arc::clone(shared), job, entry, slot, self.ended.clone()));
+                jobs.spawn(run_one(Arc::clone(shared), job, entry, quota.slot(permit), self.ended.clone()));
+                room -= 1;
+                round = Round::Claimed;
             }
         }
+        let used = self.lane.slots - slots.available_permits();
+        quota.shrink(shared, used).await?;
         Ok(round)
     }
 
@@ -204,7 +256,7 @@ async fn run_one<S>(
     shared: Arc<Shared<S>>,
     job: ClaimedJob,
     entry: Entry,
-    slot: OwnedSemaphorePermit,
+    slot: Slot,
     ended: mpsc::UnboundedSender<Ended>,
 ) where
     S: Clone + Send + Sync + 'static,

@@ -32,7 +32,8 @@
 //! # }
 //! ```
 //!
-//! - **Fair.** The tenants of a lane with something due take turns, and share the free slots: one that floods the lane delays another by no more than one round.
+//! - **Fair.** The tenants of a lane with something due take turns, and share the free slots: one that floods the lane delays another by no more than one round. A turn can [weigh](Lane::weights) more.
+//! - **Limits.** [Per tenant](Lane::per_tenant) and for the [whole lane](Lane::at_once), over all workers.
 //! - **Many.** Any number of workers share a database, also through PgBouncer in transaction mode: nothing depends on a session.
 //! - **Prompt.** A worker without work looks for it twice a second; one that [listens](Worker::listen) is woken when there is some.
 //! - **Leases.** A job that runs is kept by heartbeats, which have a thread and a connection of their own, so that no busy handler starves them. When nobody answers for as long as a lease lasts the handler is dropped, because another worker may have the job by then.
@@ -50,10 +51,12 @@ mod lane;
 mod listen;
 mod maintain;
 mod metrics;
+mod quota;
 mod registry;
 mod running;
 mod schedule;
 mod settle;
+mod turns;
 
 use std::fmt;
 use std::sync::Arc;
@@ -89,6 +92,8 @@ pub(crate) struct Shared<S> {
     pub(crate) queue: Queue,
     pub(crate) state: S,
     pub(crate) registry: Registry<S>,
+    /// What its slots go by; a name may be given twice.
+    pub(crate) id: uuid::Uuid,
     pub(crate) name: String,
     pub(crate) poll: Duration,
     pub(crate) listens: bool,
@@ -104,12 +109,14 @@ pub(crate) struct Shared<S> {
 impl<S: Clone + Send + Sync + 'static> Worker<S> {
     /// A worker without kinds and lanes. Its scopes come from the pool, so give that as many connections as handlers use at once.
     pub fn new(pool: RlsPool, state: S) -> Worker<S> {
+        let id = uuid::Uuid::new_v4();
         let shared = Shared {
+            id,
             pool,
             queue: Queue::new(),
             state,
             registry: Registry::new(),
-            name: format!("worker-{}", uuid::Uuid::new_v4().simple()),
+            name: format!("worker-{}", id.simple()),
             poll: Duration::from_millis(500),
             listens: false,
             lease: Duration::from_secs(30),
@@ -221,7 +228,8 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         let running = Running::default();
         let (stop, stopping) = watch::channel(false);
         let (ended, to_settle) = mpsc::unbounded_channel();
-        let pulse = heartbeat::Pulse::start(&shared, &running);
+        let holds_slots = lanes.iter().any(Lane::is_limited).then_some(shared.id);
+        let pulse = heartbeat::Pulse::start(&shared, &running, holds_slots);
         let mut helpers = JoinSet::new();
         helpers.spawn(maintain::maintain(Arc::clone(&shared), stopping.clone()));
         helpers.spawn(schedule::keep(Arc::clone(&shared), stopping.clone()));

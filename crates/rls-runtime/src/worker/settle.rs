@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::error::sqlstate;
 use crate::queue::{Lease, Settled, Settlement};
@@ -14,6 +14,7 @@ use crate::scope::with_tenant;
 use crate::tenant::TenantId;
 
 use super::context::Stop;
+use super::quota::Slot;
 use super::running::Entry;
 use super::{Shared, metrics};
 
@@ -26,7 +27,7 @@ pub(crate) struct Ended {
     /// Heartbeats go on until it is written.
     pub(crate) entry: Entry,
     /// The lane takes nothing new for it until it is written.
-    pub(crate) _slot: OwnedSemaphorePermit,
+    pub(crate) _slot: Slot,
 }
 
 const AT_ONCE: usize = 4;

@@ -77,13 +77,16 @@ pub struct Running {
 
 pub fn worker(site: &Site) -> (Worker<Log>, mpsc::UnboundedReceiver<Event>) {
     let (sender, log) = mpsc::unbounded_channel();
-    let worker = Worker::new(site.pool.clone(), Log(sender))
+    (serving(site, Log(sender), Lane::new(LANE).slots(4)), log)
+}
+
+pub fn serving(site: &Site, log: Log, lane: Lane) -> Worker<Log> {
+    Worker::new(site.pool.clone(), log)
         .queue(site.queue.clone())
         .register::<Act>()
-        .lane(Lane::new(LANE).slots(4))
+        .lane(lane)
         .poll(Duration::from_millis(10))
-        .backoff(Backoff::new(Duration::ZERO, Duration::ZERO));
-    (worker, log)
+        .backoff(Backoff::new(Duration::ZERO, Duration::ZERO))
 }
 
 pub fn start(worker: Worker<Log>, log: mpsc::UnboundedReceiver<Event>) -> Running {

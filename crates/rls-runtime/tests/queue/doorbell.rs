@@ -11,14 +11,15 @@ fn tenants(due: &[Due]) -> Vec<rls_runtime::TenantId> {
 }
 
 #[tokio::test]
-async fn it_names_the_tenants_with_work_those_after_the_cursor_first() {
+async fn it_names_the_tenants_with_work_those_after_the_last_one_first() {
     let site = Site::new().await;
     assert_eq!(site.due().await, []);
     for tenant in [TENANT_A, TENANT_B] {
         site.enqueue(tenant, &job("x")).await;
     }
-    assert_eq!(tenants(&site.due().await), [TENANT_A, TENANT_B]);
-    let after_a = site.queue.due(&site.pool, &[LANE.to_owned()], Some(TENANT_A), 10).await.expect("reads");
+    let due = site.due().await;
+    assert_eq!(tenants(&due), [TENANT_A, TENANT_B]);
+    let after_a = site.queue.due(&site.pool, &[LANE.to_owned()], due.first(), 10).await.expect("reads");
     assert_eq!(tenants(&after_a), [TENANT_B, TENANT_A]);
     let other_lane = site.queue.due(&site.pool, &["other".to_owned()], None, 10).await.expect("reads");
     assert_eq!(other_lane, []);
@@ -114,7 +115,7 @@ async fn the_schema_can_be_applied_again_and_taken_back() {
 /// What the README says about `rls-verify`.
 #[cfg(feature = "verify")]
 #[tokio::test]
-async fn the_verifier_finds_the_open_doorbell_and_nothing_else() {
+async fn the_verifier_finds_what_workers_share_and_nothing_else() {
     use rls_runtime::verify::{Options, verify};
     use sqlx::{Connection, PgConnection};
 
@@ -126,14 +127,22 @@ async fn the_verifier_finds_the_open_doorbell_and_nothing_else() {
     options.roles = vec![site.db.runtime()];
     options.allows = vec!["V25=the database of a test grants by default".parse().expect("is an exception")];
     options.tenants = vec![TENANT_A.to_string(), TENANT_B.to_string()];
+    options.global_tables = vec!["rls_lane_slots(lane,worker,held,held_until)".parse().expect("is a table")];
     let mut connection = PgConnection::connect_with(&site.db.superuser_options()).await.expect("connects");
     let report = verify(&mut connection, &options).await.expect("reads");
     assert!(!report.is_clean(), "every worker reads the doorbell");
     for finding in report.open() {
-        assert!(finding.object.starts_with("public.rls_doorbell"), "{finding:?}");
+        let is_shared =
+            ["public.rls_doorbell", "public.rls_lane_slots"].iter().any(|table| finding.object.starts_with(table));
+        assert!(is_shared, "{finding:?}");
     }
-    let allow = "V08,P2,P3,P5,P6:public.rls_doorbell=workers look for work here";
-    options.allows.push(allow.parse().expect("is an exception"));
+    for allow in [
+        "V08,P2,P3,P5,P6:public.rls_doorbell=workers look for work here",
+        "V34:public.rls_lane_slots=workers share out slots here",
+    ] {
+        assert!(include_str!("../../README.md").contains(allow), "the README says so");
+        options.allows.push(allow.parse().expect("is an exception"));
+    }
     let report = verify(&mut connection, &options).await.expect("reads");
     assert_eq!(report.open().collect::<Vec<_>>(), Vec::<&rls_runtime::verify::Finding>::new());
 }

@@ -7,6 +7,7 @@ mod acting;
 mod doorbell;
 mod durable;
 mod enqueue;
+mod fairness;
 mod harness;
 mod lifecycle;
 mod listen;

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use rls_runtime::queue::{Claim, Heartbeat, JobState, Schedule, Settled, Settlement};
 use rls_runtime::testing::{TENANT_A, TENANT_B};
+use rls_runtime::worker::Lane;
 use rls_runtime::{RlsPool, RlsPoolOptions, with_tenant};
+use tokio::sync::mpsc;
 
-use crate::acting::{act, enqueue, start, worker};
+use crate::acting::{Log, act, enqueue, serving, start};
 use crate::harness::{LANE, LEASE, Site, job, payloads, seconds};
 use crate::pgbouncer::{MORE_SETTINGS, PgBouncer};
 
@@ -68,7 +70,10 @@ async fn two_workers_share_the_work_and_keep_their_leases() {
     }
     let obedient = enqueue(&site, TENANT_A, "obey").await;
     let beat = Duration::from_millis(20);
-    let ((first, log), (second, other_log)) = (worker(&site), worker(&Site { pool: other, ..site.clone() }));
+    let lane = Lane::new(LANE).slots(4).at_once(6);
+    let ((first, log), (second, other_log)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+    let (first, second) =
+        (serving(&site, Log(first), lane.clone()), serving(&Site { pool: other, ..site.clone() }, Log(second), lane));
     let patient = seconds(600);
     let mut first = start(first.heartbeat(beat).cancel_grace(patient).listen(), log);
     let mut second = start(second.heartbeat(beat).cancel_grace(patient).listen(), other_log);
