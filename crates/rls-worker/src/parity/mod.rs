@@ -16,6 +16,7 @@ use rls_runtime::{RlsPool, RlsPoolOptions, TenantId, with_tenant};
 use sqlx::{Connection as _, PgConnection};
 
 pub use artifact::{Artifact, Difference, Ended, Error, LaneRow, Probe, Status, TableRow};
+pub use snapshot::Snapshot;
 
 use crate::guest;
 use crate::notifications::preferences::{self, Channel, Wants};
@@ -24,7 +25,7 @@ use crate::samples::{CATALOG, now, throwaway};
 use crate::schema::{REENABLE_FORCE, TENANT_TABLES};
 use crate::smoke::{Input, Step, inputs, process};
 use crate::stop;
-use snapshot::{Snapshot, compare};
+use snapshot::compare;
 
 /// The tenants, with the names that the artifact has for them.
 const TENANTS: [(&str, TenantId); 2] = [("t1", TENANT_A), ("t2", TENANT_B)];

@@ -13,17 +13,21 @@ use crate::schema::TENANT_TABLES;
 use crate::smoke::Step;
 
 /// What differs from run to run: ids, and the times at which rows were written.
-const VOLATILE: &str = "{tenant_id,id,job_id,source_job_id,order_id,shipment_id,invoice_id,product_id,line_id,finding_id,superseded_by,guest_session_id,token_hash,raised_at,at}";
+const VOLATILE: &str = "{tenant_id,id,job_id,source_job_id,order_id,shipment_id,invoice_id,product_id,line_id,finding_id,superseded_by,guest_session_id,token_hash,raised_at,created_at,at}";
 
-/// The rows of each table, in order.
+/// All that a tenant has, without what differs from run to run.
 #[derive(Debug, Default)]
-pub(super) struct Snapshot {
-    tables: BTreeMap<&'static str, Vec<String>>,
+pub struct Snapshot {
+    /// The rows of each table, in order.
+    pub tables: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Snapshot {
     /// Reads all tables in the tenant's scope. Keys that are made of a job's id are left out as ids are.
-    pub(super) async fn take(pool: &RlsPool, tenant: TenantId) -> sqlx::Result<Snapshot> {
+    ///
+    /// # Errors
+    /// When the database says no.
+    pub async fn take(pool: &RlsPool, tenant: TenantId) -> sqlx::Result<Snapshot> {
         with_tenant(pool, tenant, async |mut tx| Snapshot::read(&mut tx).await).await
     }
 
