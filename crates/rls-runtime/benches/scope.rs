@@ -7,6 +7,7 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rls_runtime::testing::{TENANT_A, TestDb};
@@ -15,9 +16,12 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
 
 use support::proxy::DelayProxy;
+use tokio::task::JoinSet;
 
 const PLAIN: &str = "SELECT note FROM plain WHERE tenant_id = $1 AND id = $2";
 const FORCED: &str = "SELECT note FROM orders WHERE tenant_id = $1 AND id = $2";
+
+const CONNECTIONS: u32 = 4;
 
 /// The first two are what the others are compared with: without a policy, and with the tenant bound when the connection was opened.
 const SHAPES: [&str; 5] =
@@ -32,7 +36,7 @@ struct Pools {
 
 impl Pools {
     async fn connect(options: PgConnectOptions) -> Pools {
-        let same = || PgPoolOptions::new().max_connections(4).test_before_acquire(false);
+        let same = || PgPoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
         let hooks = same()
             .after_connect(|connection, _| Box::pin(bind_session(connection)))
             .before_acquire(|connection, _| Box::pin(async move { bind_session(connection).await.map(|()| true) }))
@@ -43,7 +47,11 @@ impl Pools {
         Pools {
             bound: same().connect_with(bound).await.expect("connects"),
             bare: same().connect_with(options.clone()).await.expect("connects"),
-            scoped: RlsPoolOptions::new().max_connections(4).connect_with(options.clone()).await.expect("connects"),
+            scoped: RlsPoolOptions::new()
+                .max_connections(CONNECTIONS)
+                .connect_with(options.clone())
+                .await
+                .expect("connects"),
             hooked: hooks.connect_with(options).await.expect("connects"),
         }
     }
@@ -114,14 +122,24 @@ struct Slice {
     server: f64,
 }
 
-async fn measure(pools: &Pools, shape: usize, slice: Duration, server: u32) -> Slice {
+async fn measure(setting: &Setting<'_>, shape: usize) -> Slice {
+    let Setting { pools, slice, server, clients, .. } = setting;
+    let (slice, server) = (*slice, *server);
     let before = (processor_time(std::process::id()), server_time(server));
     let start = Instant::now();
-    let mut done = 0;
-    while start.elapsed() < slice {
-        pools.run(shape).await.expect("reads");
-        done += 1;
+    let mut running = JoinSet::new();
+    for _ in 0..*clients {
+        let pools = Arc::clone(pools);
+        running.spawn(async move {
+            let mut done = 0_u32;
+            while start.elapsed() < slice {
+                pools.run(shape).await.expect("reads");
+                done += 1;
+            }
+            done
+        });
     }
+    let done: u32 = running.join_all().await.into_iter().sum();
     let per_second = f64::from(done) / start.elapsed().as_secs_f64();
     let client = (processor_time(std::process::id()) - before.0) / f64::from(done);
     Slice { per_second, client, server: (server_time(server) - before.1) / f64::from(done) }
@@ -151,17 +169,30 @@ async fn postmaster(db: &TestDb) -> u32 {
     text.lines().next().and_then(|pid| pid.parse().ok()).expect("the first line is the process")
 }
 
-async fn compare(link: &str, pools: &Pools, rounds: usize, slice: Duration, server: u32, proxy: Option<&DelayProxy>) {
+/// What is compared, and where.
+struct Setting<'s> {
+    link: &'s str,
+    pools: Arc<Pools>,
+    /// How many ask at once; each pool has a connection for each.
+    clients: u32,
+    rounds: usize,
+    slice: Duration,
+    /// The process of the server.
+    server: u32,
+    proxy: Option<&'s DelayProxy>,
+}
+
+async fn compare(setting: &Setting<'_>) {
     let mut slices = vec![Vec::new(); SHAPES.len()];
     for shape in 0..SHAPES.len() {
-        measure(pools, shape, slice, server).await;
+        measure(setting, shape).await;
     }
-    for _ in 0..rounds {
+    for _ in 0..setting.rounds {
         for (shape, slices) in slices.iter_mut().enumerate() {
-            slices.push(measure(pools, shape, slice, server).await);
+            slices.push(measure(setting, shape).await);
         }
     }
-    println!("\n{link}");
+    println!("\n{}, {} at once", setting.link, setting.clients);
     println!(
         "{:<28} {:>8} {:>8} {:>8} {:>16} {:>10} {:>10} {:>12}",
         "shape", "1/s", "to bare", "(least)", "to bare + policy", "client us", "server us", "round trips"
@@ -172,8 +203,8 @@ async fn compare(link: &str, pools: &Pools, rounds: usize, slice: Duration, serv
             slices[shape].iter().zip(&slices[other]).map(|(own, other)| own.per_second / other.per_second).collect()
         };
         let least = ratios(0).into_iter().fold(f64::INFINITY, f64::min);
-        let counted = match proxy {
-            Some(proxy) => format!("{:.1}", count(proxy, pools, shape).await),
+        let counted = match setting.proxy {
+            Some(proxy) => format!("{:.1}", count(proxy, &setting.pools, shape).await),
             None => "-".to_owned(),
         };
         println!(
@@ -205,9 +236,13 @@ async fn main() {
         std::env::var("RLS_BENCH_ROUNDS").map_or(15, |text| text.parse().expect("RLS_BENCH_ROUNDS is a number"));
     let db = database().await;
     let server = postmaster(&db).await;
-    let direct = Pools::connect(db.runtime_options()).await;
-    compare("Unix socket", &direct, rounds, Duration::from_millis(200), server, None).await;
+    let direct = Arc::new(Pools::connect(db.runtime_options()).await);
+    for clients in [1, CONNECTIONS] {
+        let (pools, slice) = (Arc::clone(&direct), Duration::from_millis(200));
+        compare(&Setting { link: "Unix socket", pools, clients, rounds, slice, server, proxy: None }).await;
+    }
     let proxy = DelayProxy::start(&db.cluster().socket_path(), Duration::from_millis(1), None);
-    let far = Pools::connect(proxy.route(db.runtime_options())).await;
-    compare("1 ms away", &far, rounds, Duration::from_millis(400), server, Some(&proxy)).await;
+    let pools = Arc::new(Pools::connect(proxy.route(db.runtime_options())).await);
+    let (slice, proxy) = (Duration::from_millis(400), Some(&proxy));
+    compare(&Setting { link: "1 ms away", pools, clients: 1, rounds, slice, server, proxy }).await;
 }

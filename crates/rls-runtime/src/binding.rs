@@ -101,14 +101,14 @@ impl Binding {
     }
 }
 
-/// A text that is no number makes the cast fail, and so is the way to say something from within a query.
+/// A text that is no truth value makes the cast fail, and so is the way to say something from within a query. Where all is well there is no row to send.
 fn check_query(setting: &str, role: &str) -> String {
     let found = format!("pg_catalog.current_setting('{setting}',true)");
     let mark = format!("pg_catalog.current_setting('{MARK}',true)");
     let role = role.replace('\\', "\\\\").replace('\'', "''");
     let (start, end) = REPORT;
     format!(
-        "SELECT CASE WHEN {found}={mark} AND {mark}<>'' AND current_user=E'{role}' THEN 1 \
-         ELSE pg_catalog.concat('{start}',{found},'|',{mark},'|',current_user,'{end}')::pg_catalog.int4 END"
+        "SELECT WHERE CASE WHEN {found}={mark} AND {mark}<>'' AND current_user=E'{role}' THEN false \
+         ELSE pg_catalog.concat('{start}',{found},'|',{mark},'|',current_user,'{end}')::pg_catalog.bool END"
     )
 }
