@@ -105,9 +105,11 @@ impl fmt::Debug for Queue {
     }
 }
 
+/// The server knows times of some 290,000 years; the ten thousandth is far enough.
 fn micros(time: SystemTime) -> i64 {
+    const LAST: u128 = 253_402_300_800 * 1_000_000;
     match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => duration_micros(since),
+        Ok(since) => i64::try_from(since.as_micros().min(LAST)).unwrap_or(i64::MAX),
         Err(before) => -duration_micros(before.duration()),
     }
 }

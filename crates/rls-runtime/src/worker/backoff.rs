@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Nobody waits longer, and it can be multiplied without an overflow.
+const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
 /// The pause before a job is tried again: it doubles with every attempt, up to the longest, and a random half of it is taken off, so that those that failed together do not come back together.
 ///
 /// ```
@@ -25,7 +28,7 @@ impl Backoff {
     /// The pause after an attempt, counted from 1; `random` is any number.
     pub(crate) fn pause_after(&self, attempt: u32, random: u64) -> Duration {
         let doubled = self.first.saturating_mul(1 << attempt.saturating_sub(1).min(30));
-        doubled.min(self.longest).mul_f64(0.5 + random as f64 / u64::MAX as f64 / 2.0)
+        doubled.min(self.longest).min(FOR_EVER).mul_f64(0.5 + random as f64 / u64::MAX as f64 / 2.0)
     }
 }
 
@@ -47,5 +50,7 @@ mod tests {
         assert_eq!(at_most, [10, 20, 40, 60]);
         assert_eq!(backoff.pause_after(1, 0), Duration::from_secs(5));
         assert_eq!(backoff.pause_after(u32::MAX, u64::MAX), Duration::from_secs(60));
+        let never = Backoff::new(Duration::MAX, Duration::MAX);
+        assert_eq!(never.pause_after(1, u64::MAX), FOR_EVER);
     }
 }

@@ -32,9 +32,17 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         for lane in self.lanes.iter().flat_map(|lane| lane.names()) {
             let claim = Claim::new(lane, 1).lease(shared.lease).worker(&shared.name);
             loop {
-                let claimed =
-                    with_tenant(&shared.pool, tenant, async |mut tx| shared.queue.claim(&mut tx, &claim).await).await?;
-                let Some(job) = claimed.into_iter().next() else { break };
+                let claimed = with_tenant(&shared.pool, tenant, async |mut tx| {
+                    shared.queue.claim_and_count(&mut tx, &claim).await
+                })
+                .await?;
+                let Some(job) = claimed.jobs.into_iter().next() else {
+                    // What was taken back waits now.
+                    if claimed.reclaimed > 0 {
+                        continue;
+                    }
+                    break;
+                };
                 let lease = job.lease;
                 let entry = running.add(tenant, lease, Instant::now());
                 let settled = match shared.execute(job, &entry).await {
@@ -53,7 +61,9 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
     }
 }
 
-/// Run one job without a row in the table, for a test of what it does: its progress goes nowhere, and it cannot settle itself.
+/// Run one job without a row in the table, for a test of what it does: its progress goes nowhere.
+///
+/// One that completes itself in the scope of its work writes that, and its outcome says what it would have settled.
 ///
 /// # Errors
 /// What the job says.
@@ -64,12 +74,12 @@ pub async fn run_job<J: super::Job>(
     state: J::State,
     job: J,
 ) -> Result<super::Outcome, super::JobError> {
-    use super::context::{Attempt, Context};
+    use super::context::{Attempt, Context, Sort};
     use crate::queue::{Lease, Queue};
 
     let lease = Lease { job: JobId::fresh(), token: uuid::Uuid::nil() };
     // The sender is kept until the job has ended: it is how one would ask it to stop.
     let (_asks_nothing, stop) = tokio::sync::watch::channel(None);
-    let attempt = Attempt { tenant, lease, number: 1, of: 1 };
+    let attempt = Attempt { tenant, lease, number: 1, of: u32::from(J::MAX_ATTEMPTS.max(1)), sort: Sort::Trial };
     job.run(Context { attempt, pool: pool.clone(), queue: Queue::new(), state, stop }).await
 }

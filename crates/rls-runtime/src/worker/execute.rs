@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use crate::queue::{ClaimedJob, Settled, Settlement};
 
-use super::context::{Attempt, Context, Stop};
+use super::context::{Attempt, Context, Sort, Stop};
 use super::job::{JobError, Outcome};
 use super::running::Entry;
 use super::{Shared, metrics};
@@ -16,7 +16,8 @@ use super::{Shared, metrics};
 impl<S: Clone + Send + Sync + 'static> Shared<S> {
     /// Run a job in a task of its own, so that its panic is no more than its failure. Nothing when there is nothing to settle.
     pub(crate) async fn execute(&self, job: ClaimedJob, entry: &Entry) -> Option<Settlement> {
-        let attempt = Attempt { tenant: job.tenant, lease: job.lease, number: job.attempt, of: job.max_attempts };
+        let (tenant, lease) = (job.tenant, job.lease);
+        let attempt = Attempt { tenant, lease, number: job.attempt, of: job.max_attempts, sort: Sort::Real };
         let cx = Context {
             attempt,
             pool: self.pool.clone(),

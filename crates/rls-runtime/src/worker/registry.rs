@@ -23,12 +23,14 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     }
 
     pub(crate) fn add<J: Job<State = S>>(&mut self, kind: &str) {
-        let runner: Runner<S> = Arc::new(|payload, cx| match serde_json::from_value::<J>(payload) {
-            Ok(job) => Box::pin(job.run(cx)),
-            Err(error) => {
-                let unreadable = JobError::fail(format!("the payload cannot be read: {error}"));
-                Box::pin(std::future::ready(Err(unreadable)))
-            }
+        // All of it in the future, for what panics there is the job's failure: reading the payload too, and asking for the handler's own future.
+        let runner: Runner<S> = Arc::new(|payload, cx| {
+            Box::pin(async move {
+                match serde_json::from_value::<J>(payload) {
+                    Ok(job) => job.run(cx).await,
+                    Err(error) => Err(JobError::fail(format!("the payload cannot be read: {error}"))),
+                }
+            })
         });
         self.runners.insert(kind.to_owned(), runner);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::error::Error;
-use crate::queue::SCHEDULES;
+use crate::queue::{Due, SCHEDULES};
 use crate::scope::with_tenant;
 
 use super::{Shared, metrics};
@@ -16,9 +16,12 @@ pub(crate) async fn keep<S>(shared: Arc<Shared<S>>, mut stopping: watch::Receive
 where
     S: Clone + Send + Sync + 'static,
 {
+    let mut last = None;
     while !*stopping.borrow() {
-        if let Err(error) = shared.tick_all(&stopping).await {
-            tracing::warn!(%error, "schedules cannot be read now");
+        match shared.tick_some(&mut last, &stopping).await {
+            Ok(Round::MayGoOn) => continue,
+            Ok(Round::Over) => {}
+            Err(error) => tracing::warn!(%error, "schedules cannot be read now"),
         }
         tokio::select! {
             () = tokio::time::sleep(shared.poll) => {}
@@ -27,21 +30,33 @@ where
     }
 }
 
+/// Whether there may be more to do at once.
+enum Round {
+    MayGoOn,
+    Over,
+}
+
 impl<S: Clone + Send + Sync + 'static> Shared<S> {
-    /// Every tenant has its turn, whatever becomes of the others.
-    async fn tick_all(&self, stopping: &watch::Receiver<bool>) -> Result<(), Error> {
+    /// Every tenant has its turn, whatever becomes of the others, those after the last one first.
+    async fn tick_some(&self, last: &mut Option<Due>, stopping: &watch::Receiver<bool>) -> Result<Round, Error> {
         let lanes = [SCHEDULES.to_owned()];
-        let due = self.queue.due(&self.pool, &lanes, None, AT_ONCE).await?;
+        let due = self.queue.due(&self.pool, &lanes, last.as_ref(), AT_ONCE).await?;
+        let are_all = due.len() < AT_ONCE as usize;
+        let mut ticked = 0;
         for due in due {
             if *stopping.borrow() {
                 break;
             }
-            let ticked = with_tenant(&self.pool, due.tenant, async |mut tx| self.queue.tick(&mut tx).await).await;
-            match ticked {
-                Ok(enqueued) => metrics::scheduled(enqueued.len()),
+            match with_tenant(&self.pool, due.tenant, async |mut tx| self.queue.tick(&mut tx).await).await {
+                Ok(enqueued) => {
+                    metrics::scheduled(enqueued.len());
+                    ticked += enqueued.len();
+                }
                 Err(error) => tracing::warn!(%error, tenant = %due.tenant, "schedules cannot be kept now"),
             }
+            *last = Some(due);
         }
-        Ok(())
+        // Where nobody could be served it is no use to try at once again.
+        Ok(if are_all || ticked == 0 { Round::Over } else { Round::MayGoOn })
     }
 }

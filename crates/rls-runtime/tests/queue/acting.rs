@@ -46,6 +46,7 @@ impl Job for Act {
             "retry" => Err(JobError::retry("not yet")),
             "hang" => std::future::pending().await,
             "obey" => Ok(Outcome::CompleteWith(format!("{:?}", cx.stopped().await).into())),
+            "last?" => Ok(Outcome::CompleteWith(cx.is_last_attempt().into())),
             "snooze" => Ok(Outcome::Snooze(Duration::from_secs(60))),
             "cancel" => Ok(Outcome::Cancel("never mind".to_owned())),
             "unwritable" => Ok(Outcome::CompleteWith("\0".into())),

@@ -78,6 +78,17 @@ async fn a_unique_key_keeps_or_replaces_what_waits() {
 }
 
 #[tokio::test]
+async fn a_start_in_a_far_year_is_kept() {
+    let site = Site::new().await;
+    let far = std::time::SystemTime::UNIX_EPOCH + seconds(7_258_118_400); // the year 2200
+    site.enqueue(TENANT_A, &job("far").run_at(far)).await;
+    site.clock.advance(far.duration_since(site.clock.now()).expect("it is later") - seconds(1));
+    assert_eq!(site.claim_some(TENANT_A, 1).await, []);
+    site.clock.advance(seconds(1));
+    assert_eq!(payloads(&site.claim_some(TENANT_A, 1).await), ["far"]);
+}
+
+#[tokio::test]
 async fn priority_goes_first_and_waiting_counts() {
     let site = Site::new().await;
     site.enqueue(TENANT_A, &job("old")).await;

@@ -18,4 +18,5 @@ mod model;
 mod pooler;
 mod retention;
 mod schedule;
+mod trouble;
 mod worker;

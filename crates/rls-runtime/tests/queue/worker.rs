@@ -245,6 +245,13 @@ async fn a_job_can_be_tried_without_a_worker() {
     let (sender, _log) = mpsc::unbounded_channel();
     let outcome = run_job(&site.pool, TENANT_A, Log(sender), Act { how: "snooze".to_owned() }).await;
     assert_eq!(outcome, Ok(Outcome::Snooze(seconds(60))));
+    let (sender, _log) = mpsc::unbounded_channel();
+    let outcome = run_job(&site.pool, TENANT_A, Log(sender), Act { how: "settle".to_owned() }).await;
+    assert_eq!(outcome, Ok(Outcome::CompleteWith("in the scope".into())));
+    assert_eq!(site.claim_some(TENANT_A, 10).await.len(), 1, "the work of its scope is written");
+    let (sender, _log) = mpsc::unbounded_channel();
+    let outcome = run_job(&site.pool, TENANT_A, Log(sender), Act { how: "last?".to_owned() }).await;
+    assert_eq!(outcome, Ok(Outcome::CompleteWith(false.into())), "it is the first of two attempts");
 }
 
 /// Workers can be built and sent anywhere.
