@@ -3,7 +3,9 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::facts::Name;
-use crate::rules::{BypassCall, CloseCall, ExecuteCall, HandleType, OpenCall, QueryCall, Rules, ScopeCall, ScopeType};
+use crate::rules::{
+    BypassCall, CloseCall, ExecuteCall, HandleType, OpenCall, Place, QueryCall, Rules, ScopeCall, ScopeType,
+};
 
 /// Crates that are never part of the audited program but occur in its paths.
 const FOREIGN: [&str; 14] = [
@@ -93,6 +95,8 @@ pub struct RuleBook<'a> {
     pub opens: ByName<'a, (u8, &'a OpenCall)>,
     /// `[[pack.open]]` by last name, for paths.
     pub constructors: ByName<'a, (u8, PathPattern<'a>, &'a OpenCall)>,
+    /// The types that `[[pack.open]]` builds from (`on = "root"`), by last name, as the rules spell them.
+    builders: ByName<'a, (PathPattern<'a>, &'a str)>,
     /// `[[pack.close]]` by method.
     pub closes: ByName<'a, (u8, &'a CloseCall)>,
     /// `[[pack.query]]` by last name.
@@ -224,6 +228,28 @@ impl<'a> RuleBook<'a> {
         self.crates.keys().copied()
     }
 
+    /// The type of options or settings that handles are built from, as the rules spell it.
+    #[must_use]
+    pub fn builder(&self, full: &[Name]) -> Option<&'a str> {
+        let rows = self.builders.get(full.last()?.as_str())?;
+        rows.iter().find(|(pattern, _)| pattern.matches(full)).map(|(_, spelled)| *spelled)
+    }
+
+    /// Whether `ty` is such a type, as the rules spell it.
+    #[must_use]
+    pub fn is_builder(&self, ty: &str) -> bool {
+        let last = ty.rsplit("::").next().unwrap_or(ty);
+        self.builders.get(last).is_some_and(|rows| rows.iter().any(|(_, spelled)| *spelled == ty))
+    }
+
+    /// What `method` makes of a builder, as the rules spell its type.
+    #[must_use]
+    pub fn builds(&self, ty: &str, method: &str) -> Option<(u8, &'a OpenCall)> {
+        let rows = self.constructors.get(method)?;
+        let is_it = |row: &OpenCall| row.method.0.iter().any(|name| name.rsplit_once("::") == Some((ty, method)));
+        rows.iter().find(|(_, _, row)| row.on == Some(Place::Root) && is_it(row)).map(|(pack, _, row)| (*pack, *row))
+    }
+
     /// Every name that means something inside a file that matters: what makes statements and scopes, but not what sends
     /// them, which does so on a handle or on one of these only.
     pub fn vocabulary(&self) -> impl Iterator<Item = &'a str> {
@@ -248,8 +274,11 @@ impl<'a> RuleBook<'a> {
         }
         for row in &pack.opens {
             for name in &row.method.0 {
-                if name.contains("::") {
+                if let Some((owner, _)) = name.rsplit_once("::") {
                     add(&mut self.constructors, name, |pattern| (id, pattern, row));
+                    if row.on == Some(Place::Root) {
+                        add(&mut self.builders, owner, |pattern| (pattern, owner));
+                    }
                 } else {
                     self.opens.entry(name).or_default().push((id, row));
                 }

@@ -33,6 +33,14 @@ pub enum Ty {
     Callable(Rc<[Ty]>, Rc<Ty>),
 }
 
+impl Ty {
+    /// A type that handles are built from, as the rules spell it.
+    #[must_use]
+    pub fn builder(spelled: &str) -> Self {
+        Self::Ext(spelled.into(), Rc::new([]))
+    }
+}
+
 /// A handle's type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HandleTy {
@@ -182,7 +190,10 @@ impl Index<'_> {
             return Ty::Handle(handle);
         }
         let names: Vec<Name> = path.names().cloned().collect();
-        let Some(id) = self.find_type(context.module, &names) else { return Ty::Ext(segment.name.clone(), args()) };
+        let Some(id) = self.find_type(context.module, &names) else {
+            let builder = self.book.builder(&self.canonical(context.module, &names));
+            return builder.map_or_else(|| Ty::Ext(segment.name.clone(), args()), Ty::builder);
+        };
         match &self.type_def(id).kind {
             TypeKind::Alias(target) => match self.resolve(&self.context_of_type(id), target, behind_name(depth)) {
                 // `type Result<T> = std::result::Result<T, Error>`: the arguments are those written here.

@@ -13,10 +13,11 @@ use crate::program::{Place, Scope, ScopeKind};
 use crate::rules::HandleKind;
 
 /// Foreign calls that give back what they are given: constructors of wrappers, and combinators of futures.
-const PASS_THROUGH: [&str; 23] = [
+const PASS_THROUGH: [&str; 24] = [
     "Ok",
     "Some",
     "new",
+    "builder",
     "pin",
     "from",
     "from_ref",
@@ -98,7 +99,13 @@ impl<'a> Reader<'_, 'a> {
         if let Some(result) = self.path_statement(expr, path, &full, args, &values) {
             return result;
         }
-        let result = self.unknown_call(path.last(), &values);
+        let result = match self.of_foreign_type(path, &full, &values) {
+            Some(made) => {
+                self.run_unused(&values);
+                made
+            }
+            None => self.unknown_call(path.last(), &values),
+        };
         self.move_out(args, &values, &result);
         result
     }
@@ -272,7 +279,12 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// A handle that is given to a parameter: who settles that parameter's statements.
+    ///
+    /// One of another database, or a mock, says nothing about the statement: it has no policies there.
     pub(super) fn hand_to_param(&mut self, place: Place, function: FnId, at: usize, value: &Val<'a>) {
+        if self.is_other_database(value) {
+            return;
+        }
         let bind = match value {
             Val::Opaque(bind) => bind.clone(),
             other => match self.as_handle(other) {
@@ -287,7 +299,8 @@ impl<'a> Reader<'_, 'a> {
 
     /// A handle that is put into a field.
     pub(super) fn hand_to_field(&mut self, expr: &Expr, ty: u32, name: &Name, value: &Val<'a>) {
-        if self.all.quiet > 0 || !matches!(value, Val::Handle(_) | Val::Opaque(_)) {
+        let is_carried = matches!(value, Val::Handle(_) | Val::Opaque(_)) && !self.is_other_database(value);
+        if self.all.quiet > 0 || !is_carried {
             return;
         }
         let handed = Handed { by: self.f.id, place: self.f.place(expr.span), bind: self.bind_of(value) };

@@ -8,6 +8,7 @@ use super::scope::Callee;
 use super::value::{Bind, Handle, Query, Val};
 use super::{Reader, text};
 use crate::facts::{Expr, Link, LinkKind, Name, Path};
+use crate::index::Ty;
 use crate::program::{Scope, SqlText};
 use crate::rules::{HandleKind, OpenCall, Place as Slot};
 use crate::source::Span;
@@ -44,6 +45,9 @@ const ADAPTERS: [&str; 12] = [
     "with",
     "unwrap_or_else",
 ];
+
+/// Schemes of the URLs of databases that the packs also connect to.
+const OTHER_SCHEMES: [&str; 3] = ["sqlite:", "mysql:", "mariadb:"];
 
 impl<'a> Reader<'_, 'a> {
     /// `root.link.link`.
@@ -96,6 +100,9 @@ impl<'a> Reader<'_, 'a> {
             _ => Vec::new(),
         };
         if own.is_empty() {
+            if let Some(built) = self.build(&receiver, name, values) {
+                return built;
+            }
             if let Some(result) = self.open(site, &receiver, name, values) {
                 return result;
             }
@@ -144,7 +151,22 @@ impl<'a> Reader<'_, 'a> {
                 receiver
             }
             Val::Opaque(_) => Val::Opaque(Bind::Unknown),
+            Val::Typed(Ty::Ext(ref ty, _)) if self.all.index.book.is_builder(ty) => receiver,
             _ => Val::Unknown,
+        }
+    }
+
+    /// What makes a handle of a builder or its options: `PgPoolOptions::new().connect(url)`, `Pool::builder().build(manager)`.
+    fn build(&mut self, receiver: &Val<'a>, name: &str, values: &[Val<'a>]) -> Option<Val<'a>> {
+        match receiver {
+            Val::Typed(Ty::Ext(ty, _)) => {
+                let (pack, row) = self.all.index.book.builds(ty, name)?;
+                Some(self.made(pack, row, values))
+            }
+            Val::Unknown if matches!(name, "build" | "build_unchecked") => {
+                values.iter().find(|value| matches!(value, Val::Handle(_))).cloned()
+            }
+            _ => None,
         }
     }
 
@@ -243,8 +265,36 @@ impl<'a> Reader<'_, 'a> {
         let index = self.all.index;
         let rows = index.book.constructors.get(full.last()?.as_str())?;
         let (pack, _, row) = rows.iter().find(|(_, pattern, _)| pattern.matches(full))?;
-        let opened = self.f.add_handle(Frame::new_handle(Some(*pack), row.gives, Bind::None));
-        Some(self.give(row, opened, values))
+        Some(self.made(*pack, row, values))
+    }
+
+    /// A handle that a row makes of no other handle: of PostgreSQL, unless the URL is written there and says otherwise.
+    fn made(&mut self, pack: u8, row: &OpenCall, values: &[Val<'a>]) -> Val<'a> {
+        let urls: Vec<SqlText> = values.iter().map(|value| self.text_of(Some(value))).collect();
+        let is_other =
+            urls.iter().filter_map(SqlText::text).any(|url| OTHER_SCHEMES.iter().any(|of| url.starts_with(of)));
+        let kind = if is_other { HandleKind::OtherDatabase } else { row.gives };
+        let made = self.f.add_handle(Frame::new_handle(Some(pack), kind, Bind::None));
+        self.give(row, made, values)
+    }
+
+    /// An associated function of a foreign type that no row of the rules names: `SqlitePool::connect(url)`,
+    /// `Pool::builder(manager)`, `PgPoolOptions::new()`.
+    pub(super) fn of_foreign_type(&mut self, path: &Path, full: &[Name], values: &[Val<'a>]) -> Option<Val<'a>> {
+        let index = self.all.index;
+        let (_, owner) = full.split_last()?;
+        if let Some(builder) = index.book.builder(owner) {
+            return Some(Val::Typed(Ty::builder(builder)));
+        }
+        // `PgConnection::close(conn)` is a method, whatever it is called by.
+        if values.iter().any(|value| matches!(value, Val::Handle(_) | Val::Opaque(_))) {
+            return None;
+        }
+        let owner = Path { segments: path.segments.split_last()?.1.to_vec(), ..path.clone() };
+        owner.segments.last()?;
+        let ty = index.handle_type(&self.f.context, &owner).filter(|ty| ty.tenant.is_none())?;
+        let is_made = matches!(ty.kind, HandleKind::Pool | HandleKind::Connection | HandleKind::OtherDatabase);
+        is_made.then(|| Val::Handle(self.f.add_handle(Frame::new_handle(ty.pack, ty.kind, Bind::None))))
     }
 
     fn close(&mut self, site: Site<'_, 'a>, receiver: &Val<'a>, name: &str) -> bool {

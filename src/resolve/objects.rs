@@ -32,7 +32,7 @@ impl<'a> Reader<'_, 'a> {
 
     fn parts_of(&mut self, value: &Val<'a>, path: &mut Vec<Name>, parts: &mut Vec<(Vec<Name>, Bind)>) {
         match value {
-            Val::Handle(_) if !path.is_empty() => {
+            Val::Handle(_) if !path.is_empty() && !self.is_other_database(value) => {
                 parts.push((path.clone(), self.bind_of(value)));
             }
             Val::Obj(id) if path.len() < MAX_PART_DEPTH => {

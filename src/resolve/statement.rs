@@ -283,7 +283,8 @@ impl<'a> Reader<'_, 'a> {
         self.all.index.traits_of(ty).find_map(generic).map(Some)
     }
 
-    fn is_other_database(&mut self, value: &Val<'a>) -> bool {
+    /// Whether a handle's statements do not go to PostgreSQL.
+    pub(super) fn is_other_database(&mut self, value: &Val<'a>) -> bool {
         self.as_handle(value).is_some_and(|id| self.f.handles[id].kind == HandleKind::OtherDatabase)
     }
 

@@ -294,7 +294,7 @@ pub struct ExecuteCall {
 pub struct OpenCall {
     /// The methods' names, or a path with `::` for a constructor (`PgPool::connect`).
     pub method: Names,
-    /// Where the handle is that it is opened on: `receiver` where not given.
+    /// Where the handle is that it is opened on: `receiver` where not given; `root` where the path's type is a builder.
     pub on: Option<Place>,
     /// What it gives.
     pub gives: HandleKind,
