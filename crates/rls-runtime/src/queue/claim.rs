@@ -73,20 +73,27 @@ const REMAINS: i64 = 100;
 /// Claims that count what runs must not count at the same time.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(1919709043, rls_doorbell_key($1, $2))::text";
 
+/// A job that somebody is at is passed by, or else one transaction that does not end would cost all the others their leases.
 const HEARTBEAT: &str = "
 WITH mine AS MATERIALIZED (
-    SELECT j.id FROM rls_jobs j
+    SELECT j.id, j.token, j.cancel_requested FROM rls_jobs j
     JOIN unnest($2::uuid[], $3::uuid[]) AS lease (id, token) ON lease.id = j.id AND lease.token = j.token
     WHERE j.tenant_id = $1 AND j.state = 'executing'
+), free AS MATERIALIZED (
+    SELECT j.id FROM rls_jobs j JOIN mine ON mine.id = j.id AND mine.token = j.token
+    WHERE j.tenant_id = $1 AND j.state = 'executing'
     ORDER BY j.id
-    FOR UPDATE OF j
+    FOR UPDATE OF j SKIP LOCKED
+), extended AS (
+    UPDATE rls_jobs j
+    SET due_at = greatest(j.due_at, coalesce('epoch'::timestamptz + $4 * interval '1 microsecond', now())
+                                    + $5 * interval '1 microsecond')
+    FROM free
+    WHERE j.tenant_id = $1 AND j.id = free.id
+    RETURNING j.id
 )
-UPDATE rls_jobs j
-SET due_at = greatest(j.due_at, coalesce('epoch'::timestamptz + $4 * interval '1 microsecond', now())
-                                + $5 * interval '1 microsecond')
-FROM mine
-WHERE j.tenant_id = $1 AND j.id = mine.id
-RETURNING j.id, j.token, j.cancel_requested";
+SELECT mine.id, mine.token, mine.cancel_requested, extended.id IS NOT NULL AS is_extended
+FROM mine LEFT JOIN extended ON extended.id = mine.id";
 
 /// The rows are locked in the order of their ids, so that two who settle and beat at once do not wait for each other.
 const SETTLE: &str = "
@@ -239,8 +246,11 @@ impl Queue {
             .await?;
         let mut held = std::collections::BTreeMap::new();
         for row in &rows {
-            let cancel: bool = row.try_get("cancel_requested")?;
-            let beat = if cancel { Heartbeat::CancelRequested } else { Heartbeat::Held };
+            let beat = match (row.try_get("is_extended")?, row.try_get("cancel_requested")?) {
+                (false, _) => Heartbeat::Busy,
+                (true, true) => Heartbeat::CancelRequested,
+                (true, false) => Heartbeat::Held,
+            };
             held.insert(Lease { job: JobId::new(row.try_get("id")?), token: row.try_get("token")? }, beat);
         }
         Ok(leases.iter().map(|lease| held.get(lease).copied().unwrap_or(Heartbeat::LeaseLost)).collect())

@@ -306,6 +306,8 @@ pub enum Heartbeat {
     Held,
     /// The lease is extended, and somebody wants the job cancelled.
     CancelRequested,
+    /// Somebody else's transaction is at the job this moment, and the lease is as long as it was.
+    Busy,
     /// Somebody else holds the job by now, or it has ended.
     LeaseLost,
 }

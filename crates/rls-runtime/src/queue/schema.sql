@@ -152,8 +152,10 @@ create or replace function rls_doorbell_ring(
 begin
     perform pg_advisory_xact_lock_shared(1919709042, rls_doorbell_key(tenant, in_lane));
     -- Most jobs come while the bell rings already, and then nothing is written.
+    -- Who sees things as they were must not go by that: he is told that the bell has changed since.
     perform from rls_doorbell d
-    where d.tenant_id = tenant and d.lane = in_lane and d.next_due <= due and d.low_rank <= place;
+    where d.tenant_id = tenant and d.lane = in_lane and d.next_due <= due and d.low_rank <= place
+      and current_setting('transaction_isolation') = 'read committed';
     if not found then
         insert into rls_doorbell as d (tenant_id, lane, next_due) values (tenant, in_lane, due)
         on conflict (tenant_id, lane) do update
@@ -175,7 +177,9 @@ declare
     lease timestamptz;
     tick timestamptz;
 begin
-    if not pg_try_advisory_xact_lock(1919709042, rls_doorbell_key(tenant, in_lane)) then
+    -- Who sees things as they were does not see what was enqueued since.
+    if current_setting('transaction_isolation') <> 'read committed'
+       or not pg_try_advisory_xact_lock(1919709042, rls_doorbell_key(tenant, in_lane)) then
         return false;
     end if;
     select * into bell from rls_doorbell d where d.tenant_id = tenant and d.lane = in_lane;

@@ -54,8 +54,18 @@ pub enum Stop {
     CancelRequested,
     /// Another worker has it by now, or may have: nothing of this attempt counts any more.
     LeaseLost,
-    /// The worker stops, and waits no longer.
+    /// The worker stops. Who cannot end within its [grace](super::Worker::shutdown_grace) goes back into the queue sooner with a [snooze](Outcome::Snooze) of no time at all.
     ShuttingDown,
+}
+
+impl Stop {
+    pub(crate) const fn gravity(self) -> u8 {
+        match self {
+            Stop::CancelRequested => 0,
+            Stop::ShuttingDown => 1,
+            Stop::LeaseLost => 2,
+        }
+    }
 }
 
 impl<S> Context<S> {
@@ -134,7 +144,7 @@ impl<S> Context<S> {
         }
     }
 
-    /// Whether the job shall stop. The worker waits a moment for it to do so by itself, and then drops it.
+    /// Whether the job shall stop. The worker waits for the time of its grace, and then drops it; when the lease is lost, at once.
     pub fn stop_requested(&self) -> Option<Stop> {
         *self.stop.borrow()
     }

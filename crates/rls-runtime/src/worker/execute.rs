@@ -1,8 +1,9 @@
 //! One claimed job in, its settlement out: whatever the handler does.
 
 use std::any::Any;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
@@ -28,15 +29,12 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
         let span = tracing::info_span!(
             "job", job = %job.lease.job(), tenant = %job.tenant, lane = %job.lane, kind = job.kind, attempt = job.attempt
         );
-        let (waits_to_stop, lane, began) = (cx.clone(), job.lane, Instant::now());
+        let (mut stop, lane, began) = (entry.subscribe(), job.lane, Instant::now());
         metrics::started(&lane);
         // Whoever drops the set drops the handler.
         let mut task = JoinSet::new();
         task.spawn(self.registry.run(&job.kind, job.payload, cx).instrument(span.clone()));
-        let ended = tokio::select! {
-            ended = end(&mut task) => verdict(ended, job.attempt, self),
-            reason = waits_to_stop.stopped() => self.stop(task, reason, job.attempt).await,
-        };
+        let ended = self.wait_for(task, &mut stop, job.attempt).await;
         metrics::ran(&lane, began.elapsed());
         span.in_scope(|| tracing::debug!(outcome = name(&ended), "job ended"));
         match ended {
@@ -52,22 +50,38 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
         }
     }
 
-    async fn stop(&self, mut task: Handler, reason: Stop, attempt: u32) -> Verdict {
-        let patience = match reason {
-            Stop::CancelRequested => self.cancel_grace,
-            Stop::LeaseLost | Stop::ShuttingDown => Duration::ZERO,
-        };
-        let in_time = tokio::time::timeout(patience, end(&mut task)).await;
-        match (reason, in_time) {
-            (Stop::LeaseLost, _) => Verdict::LeaseLost,
-            (_, Ok(ended)) => verdict(ended, attempt, self),
-            (Stop::CancelRequested, Err(_)) => {
-                Verdict::Settle(Settlement::Cancel { reason: "cancelled while it ran".to_owned() })
+    /// Until the handler has ended, or has been asked to and had its grace. It may be asked again, for a graver reason.
+    async fn wait_for(&self, mut task: Handler, stop: &mut Asked, attempt: u32) -> Verdict {
+        loop {
+            let reason = *stop.borrow_and_update();
+            if reason == Some(Stop::LeaseLost) {
+                return Verdict::LeaseLost;
             }
-            (Stop::ShuttingDown, Err(_)) => Verdict::Settle(Settlement::Release),
+            tokio::select! {
+                ended = end(&mut task) => return verdict(ended, attempt, self),
+                given_up = self.patience(reason) => return Verdict::Settle(given_up),
+                Ok(()) = stop.changed() => {}
+            }
+        }
+    }
+
+    /// What becomes of a job that has had its grace; never, for one that was not asked to stop.
+    async fn patience(&self, reason: Option<Stop>) -> Settlement {
+        match reason {
+            Some(Stop::CancelRequested) => {
+                tokio::time::sleep(self.cancel_grace).await;
+                Settlement::Cancel { reason: "cancelled while it ran".to_owned() }
+            }
+            Some(Stop::ShuttingDown) => {
+                tokio::time::sleep(self.shutdown_grace).await;
+                Settlement::Release
+            }
+            Some(Stop::LeaseLost) | None => std::future::pending().await,
         }
     }
 }
+
+type Asked = watch::Receiver<Option<Stop>>;
 
 /// How an attempt went.
 enum Verdict {

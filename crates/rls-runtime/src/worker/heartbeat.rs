@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use crate::options::ScopeOptions;
 use crate::pool::RlsPool;
-use crate::queue::Queue;
+use crate::queue::{Lease, Queue};
 use crate::scope::with_tenant_opts;
+use crate::tenant::TenantId;
 
 use super::Shared;
 use super::running::Running;
@@ -21,7 +22,7 @@ const FORGETTABLE: ScopeOptions = ScopeOptions::new().asynchronous_commit().labe
 /// Beats until it is dropped.
 pub(crate) struct Pulse {
     alive: oneshot::Sender<()>,
-    thread: Option<thread::JoinHandle<()>>,
+    thread: thread::JoinHandle<()>,
 }
 
 impl Pulse {
@@ -32,26 +33,21 @@ impl Pulse {
             pool: shared.pool.clone(),
             queue: shared.queue.clone(),
             lease: shared.lease,
-            every: shared.heartbeat.unwrap_or(shared.lease / 3),
+            every: shared.heartbeat.unwrap_or(shared.lease / 3).min(shared.lease / 2),
             running: running.clone(),
             holds_slots,
         };
-        let thread = thread::Builder::new().name("rls-heartbeat".to_owned()).spawn(move || {
-            match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(heart.beat(ended)),
-                Err(error) => tracing::error!(%error, "no heartbeat, leases will run out"),
-            }
-        });
-        let thread = thread.map_err(|error| tracing::error!(%error, "no heartbeat, leases will run out")).ok();
-        Pulse { alive, thread }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("there is a runtime for the heartbeat, or else every lease would run out");
+        let thread = thread::Builder::new().name("rls-heartbeat".to_owned());
+        let thread = thread.spawn(move || runtime.block_on(heart.beat(ended)));
+        Pulse { alive, thread: thread.expect("there is a thread for the heartbeat, or else every lease would run out") }
     }
 
     /// Stop, and wait until the connection is closed.
     pub(crate) async fn end(self) {
         drop(self.alive);
-        if let Some(thread) = self.thread {
-            tokio::task::spawn_blocking(move || thread.join()).await.ok();
-        }
+        tokio::task::spawn_blocking(move || self.thread.join()).await.ok();
     }
 }
 
@@ -65,26 +61,48 @@ struct Heart {
 }
 
 impl Heart {
-    async fn beat(self, mut ended: oneshot::Receiver<()>) {
+    async fn beat(self, ended: oneshot::Receiver<()>) {
         // A pool belongs to the runtime that made it.
         let pool = self.pool.sibling(1);
-        while tokio::time::timeout(self.every, &mut ended).await.is_err() {
-            self.keep_slots(&pool).await;
-            let began = Instant::now();
-            for (tenant, leases) in self.running.by_tenant() {
-                let beat = with_tenant_opts(&pool, tenant, &FORGETTABLE, async |mut tx| {
-                    self.queue.heartbeat(&mut tx, &leases, self.lease).await
-                });
-                match tokio::time::timeout(self.lease / 3, beat).await {
-                    Ok(Ok(beats)) => self.running.found(tenant, leases.into_iter().zip(beats), began),
-                    Ok(Err(error)) => tracing::warn!(%error, %tenant, "no heartbeat"),
-                    Err(_) => tracing::warn!(%tenant, "no heartbeat in time"),
-                }
-                self.running.give_up_after(self.lease);
-            }
+        tokio::select! {
+            _ = ended => {}
+            () = self.keep_all(&pool) => {}
+            () = self.give_up() => {}
         }
         pool.close().await;
     }
+
+    async fn keep_all(&self, pool: &RlsPool) {
+        loop {
+            tokio::time::sleep(self.every).await;
+            self.keep_slots(pool).await;
+            for (tenant, leases) in self.running.by_tenant() {
+                self.keep(pool, tenant, leases).await;
+            }
+        }
+    }
+
+    async fn keep(&self, pool: &RlsPool, tenant: TenantId, leases: Vec<Lease>) {
+        let began = Instant::now();
+        let beat = with_tenant_opts(pool, tenant, &FORGETTABLE, async |mut tx| {
+            self.queue.heartbeat(&mut tx, &leases, self.lease).await
+        });
+        match tokio::time::timeout(self.lease / 3, beat).await {
+            Ok(Ok(beats)) => self.running.found(tenant, leases.into_iter().zip(beats), began),
+            Ok(Err(error)) => tracing::warn!(%error, %tenant, "no heartbeat"),
+            Err(_) => tracing::warn!(%tenant, "no heartbeat in time"),
+        }
+    }
+
+    /// Beside the beats, for one that gets no answer must not delay it: shortly before a lease can have run out its job is given up.
+    async fn give_up(&self) {
+        let moment = self.lease / 20;
+        loop {
+            tokio::time::sleep(moment).await;
+            self.running.give_up_after(self.lease - moment);
+        }
+    }
+
     async fn keep_slots(&self, pool: &RlsPool) {
         let Some(worker) = self.holds_slots else { return };
         match tokio::time::timeout(self.lease / 3, self.queue.keep_slots(pool, worker, self.lease)).await {

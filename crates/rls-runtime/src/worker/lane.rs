@@ -56,7 +56,7 @@ impl Lane {
 
     /// Run at most so many jobs of one tenant at once, over all workers.
     pub fn per_tenant(mut self, jobs: u32) -> Lane {
-        self.per_tenant = Some(jobs);
+        self.per_tenant = Some(jobs.max(1));
         self
     }
 
@@ -145,7 +145,8 @@ impl Served {
             while jobs.try_join_next().is_some() {}
             // Before it looks, so that nothing is missed between the look and the wait.
             woken.mark_unchanged();
-            let round = self.round(&shared, &slots, &stopping, &mut course, &mut jobs).await.unwrap_or_else(|error| {
+            let round = self.round(&shared, &slots, &stopping, &mut course, &mut jobs).await;
+            let round = round.unwrap_or_else(|error| {
                 tracing::warn!(%error, lane = ?self.lane.names, "no work can be claimed");
                 Round::Waiting
             });
@@ -202,7 +203,7 @@ impl Served {
         let used = self.lane.slots - free;
         // Some turn out to have nothing that may be claimed, so look at more than there are slots for.
         let limit = u32::try_from(free + LOOK_AHEAD).unwrap_or(u32::MAX);
-        let due = shared.queue.due(&shared.pool, self.lane.names(), turns.last(), limit).await?;
+        let due = shared.in_time(shared.queue.due(&shared.pool, self.lane.names(), turns.last(), limit)).await?;
         metrics::looked(self.lane.name(), due.len());
         if due.is_empty() {
             quota.shrink(shared, used).await?;
@@ -219,9 +220,10 @@ impl Served {
             }
             let began = Instant::now();
             let allowed = turns.allowance(&due, share * self.lane.weights.of(due.tenant));
-            let claimed = self.claim(shared, &due, allowed.min(room)).await?;
-            turns.note(due, allowed, allowed.min(room), claimed.len());
-            for job in claimed {
+            let claimed = self.claim(shared, &due, allowed.min(room)).await;
+            // Whose jobs cannot be claimed has had its turn, or else nobody after it would have one.
+            turns.note(due, allowed, allowed.min(room), claimed.as_ref().map_or(0, Vec::len));
+            for job in claimed? {
                 // Only this loop takes slots, so there is one.
                 let Ok(permit) = Arc::clone(slots).try_acquire_owned() else { break };
                 let entry = self.running.add(job.tenant, job.lease, began);
@@ -244,9 +246,8 @@ impl Served {
         }
         let claimed = with_tenant_opts(&shared.pool, due.tenant, &FORGETTABLE, async |mut tx| {
             shared.queue.claim_and_count(&mut tx, &claim).await
-        })
-        .await
-        .map_err(Error::Unavailable)?;
+        });
+        let claimed = shared.in_time(claimed).await.map_err(Error::Unavailable)?;
         metrics::claimed(&due.lane, &claimed, began.elapsed());
         Ok(claimed.jobs)
     }

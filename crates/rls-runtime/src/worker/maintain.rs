@@ -1,6 +1,7 @@
 //! Every tenant in, its doorbell checked and its old jobs pruned: now and then.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -8,7 +9,10 @@ use crate::error::Error;
 use crate::scope::with_tenant;
 use crate::tenant::TenantId;
 
-use super::{Shared, metrics};
+use super::{Shared, metrics, within};
+
+/// However many jobs a tenant has, this is enough for one scope.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) async fn maintain<S>(shared: Arc<Shared<S>>, mut stopping: watch::Receiver<bool>)
 where
@@ -40,7 +44,8 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
 
     async fn maintain_one(&self, tenant: TenantId, stopping: &watch::Receiver<bool>) -> sqlx::Result<()> {
         self.prune(tenant, stopping).await?;
-        let healed = with_tenant(&self.pool, tenant, async |mut tx| self.queue.heal(&mut tx).await).await?;
+        let heal = with_tenant(&self.pool, tenant, async |mut tx| self.queue.heal(&mut tx).await);
+        let healed = within(PATIENCE, heal).await?;
         if healed > 0 {
             tracing::warn!(%tenant, lanes = healed, "doorbell would have rung too late");
         }
@@ -53,9 +58,9 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
             return Ok(());
         }
         while !*stopping.borrow() {
-            let deleted =
-                with_tenant(&self.pool, tenant, async |mut tx| self.queue.prune(&mut tx, &self.retention).await)
-                    .await?;
+            let prune =
+                with_tenant(&self.pool, tenant, async |mut tx| self.queue.prune(&mut tx, &self.retention).await);
+            let deleted = within(PATIENCE, prune).await?;
             metrics::pruned(deleted);
             if !self.retention.is_full_batch(deleted) {
                 break;

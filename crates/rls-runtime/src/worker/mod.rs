@@ -39,7 +39,7 @@
 //! - **Leases.** A job that runs is kept by heartbeats, which have a thread and a connection of their own, so that no busy handler starves them. When nobody answers for as long as a lease lasts the handler is dropped, because another worker may have the job by then.
 //! - **Panics** of a handler are failures of its job.
 //! - **Schedules** of all tenants are kept by every worker, whatever lanes it serves: [`Queue::put_schedule`] makes them.
-//! - **Stopping.** When `shutdown` resolves nothing more is claimed; what runs may finish for a while, and then goes back into the queue without having lost an attempt.
+//! - **Stopping.** When `shutdown` resolves nothing more is claimed; what runs is told, may finish for a while, and then goes back into the queue without having lost an attempt.
 
 mod backoff;
 mod context;
@@ -65,6 +65,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::error::Error;
 use crate::pool::RlsPool;
 use crate::queue::{Queue, Retention};
 
@@ -106,6 +107,19 @@ pub(crate) struct Shared<S> {
     pub(crate) retention: Retention,
 }
 
+impl<S> Shared<S> {
+    /// What is asked about leases is worth nothing once one has passed: a server that is gone without a word is not waited for.
+    pub(crate) async fn in_time<T, E: From<Error>>(&self, asked: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        within(self.lease, asked).await
+    }
+}
+
+/// Whoever asked is dropped when it takes longer, and the connection with it.
+async fn within<T, E: From<Error>>(patience: Duration, asked: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let timed_out = || Error::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+    tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(timed_out().into()))
+}
+
 impl<S: Clone + Send + Sync + 'static> Worker<S> {
     /// A worker without kinds and lanes. Its scopes come from the pool, so give that as many connections as handlers use at once.
     pub fn new(pool: RlsPool, state: S) -> Worker<S> {
@@ -142,8 +156,9 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         self
     }
 
-    /// Serve this lane.
+    /// Serve this lane, in place of one of the same name.
     pub fn lane(mut self, lane: Lane) -> Worker<S> {
+        self.lanes.retain(|other| other.name() != lane.name());
         self.lanes.push(lane);
         self
     }
@@ -176,13 +191,13 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         self
     }
 
-    /// How long a job stays the worker's own without a heartbeat, 30 seconds unless told.
+    /// How long a job stays the worker's own without a heartbeat, 30 seconds unless told and a tenth of one at least.
     pub fn lease(mut self, lease: Duration) -> Worker<S> {
-        self.shared.lease = lease;
+        self.shared.lease = lease.max(Duration::from_millis(100));
         self
     }
 
-    /// How often the leases are extended, three times per lease unless told. A job that somebody cancelled learns of it no sooner.
+    /// How often the leases are extended, three times per lease unless told and twice at least. A job that somebody cancelled learns of it no sooner.
     pub fn heartbeat(mut self, every: Duration) -> Worker<S> {
         self.shared.heartbeat = Some(every);
         self
@@ -200,7 +215,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         self
     }
 
-    /// How long jobs may take to finish when the worker stops, 20 seconds unless told.
+    /// How long jobs may take to finish when the worker stops, 20 seconds unless told. Those that [listen](Context::stopped) hear of it at once.
     pub fn shutdown_grace(mut self, grace: Duration) -> Worker<S> {
         self.shared.shutdown_grace = grace;
         self
@@ -222,6 +237,9 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
     ///
     /// It outlives whatever happens to the database: it says so in the log, and tries again.
     /// When this future is dropped the jobs are dropped too, and their leases run out.
+    ///
+    /// # Panics
+    /// When what the caller gave to the worker itself does, as the weights of a lane: it could not go on without that. A panic of a handler is a failure of its job.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let Worker { shared, lanes } = self;
         let shared = Arc::new(shared);
@@ -245,18 +263,32 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
             serving.spawn(served.serve(Arc::clone(&shared), stopping.clone(), woken.clone()));
         }
         drop((ended, woken));
-        shutdown.await;
-        stop.send_replace(true);
-        let all_have_ended = async { while serving.join_next().await.is_some() {} };
-        tokio::pin!(all_have_ended);
-        if tokio::time::timeout(shared.shutdown_grace, &mut all_have_ended).await.is_err() {
-            running.stop_all(Stop::ShuttingDown);
-            all_have_ended.await;
+        tokio::select! {
+            () = shutdown => {}
+            () = fall_with(&mut serving) => {}
+            () = fall_with(&mut helpers) => {}
         }
+        stop.send_replace(true);
+        running.stop_all(Stop::ShuttingDown);
+        all_end(&mut serving).await;
         // The lanes are gone, so the last settlement ends the helper.
-        while helpers.join_next().await.is_some() {}
+        all_end(&mut helpers).await;
         pulse.end().await;
     }
+}
+
+/// A part that panics is not replaced, and nobody would miss it but the jobs that wait: so the worker panics too.
+async fn all_end(parts: &mut JoinSet<()>) {
+    while let Some(ended) = parts.join_next().await {
+        if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+async fn fall_with(parts: &mut JoinSet<()>) {
+    all_end(parts).await;
+    std::future::pending().await
 }
 
 impl<S> fmt::Debug for Worker<S> {

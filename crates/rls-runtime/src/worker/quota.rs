@@ -35,7 +35,8 @@ impl Quota {
     pub(crate) async fn grow<S>(&mut self, shared: &Shared<S>, slots: usize) -> Result<usize, Error> {
         let Some(at_once) = self.at_once else { return Ok(slots) };
         let wanted = u32::try_from(slots).unwrap_or(u32::MAX);
-        let held = shared.queue.hold_slots(&shared.pool, &self.lane, shared.id, wanted, at_once, shared.lease).await?;
+        let hold = shared.queue.hold_slots(&shared.pool, &self.lane, shared.id, wanted, at_once, shared.lease);
+        let held = shared.in_time(hold).await?;
         self.held = held as usize;
         Ok(self.held)
     }

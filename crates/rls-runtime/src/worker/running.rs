@@ -70,6 +70,7 @@ impl Running {
                     held.confirmed = began;
                     held.ask(Stop::CancelRequested);
                 }
+                Heartbeat::Busy => {}
                 Heartbeat::LeaseLost => held.ask(Stop::LeaseLost),
             }
         }
@@ -87,10 +88,10 @@ impl Running {
 }
 
 impl Held {
-    /// A lost lease outdoes everything else.
+    /// Only a graver reason is news.
     fn ask(&self, reason: Stop) {
         self.stop.send_if_modified(|stop| {
-            let is_news = stop.is_none() || (reason == Stop::LeaseLost && *stop != Some(reason));
+            let is_news = stop.is_none_or(|stop| stop.gravity() < reason.gravity());
             if is_news {
                 *stop = Some(reason);
             }

@@ -40,14 +40,15 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
     /// Every tenant has its turn, whatever becomes of the others, those after the last one first.
     async fn tick_some(&self, last: &mut Option<Due>, stopping: &watch::Receiver<bool>) -> Result<Round, Error> {
         let lanes = [SCHEDULES.to_owned()];
-        let due = self.queue.due(&self.pool, &lanes, last.as_ref(), AT_ONCE).await?;
+        let due = self.in_time(self.queue.due(&self.pool, &lanes, last.as_ref(), AT_ONCE)).await?;
         let are_all = due.len() < AT_ONCE as usize;
         let mut ticked = 0;
         for due in due {
             if *stopping.borrow() {
                 break;
             }
-            match with_tenant(&self.pool, due.tenant, async |mut tx| self.queue.tick(&mut tx).await).await {
+            let tick = with_tenant(&self.pool, due.tenant, async |mut tx| self.queue.tick(&mut tx).await);
+            match self.in_time(tick).await {
                 Ok(enqueued) => {
                     metrics::scheduled(enqueued.len());
                     ticked += enqueued.len();

@@ -1,16 +1,17 @@
 //! Ended jobs in, their settlements written, those of a tenant together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 
 use crate::error::sqlstate;
+use crate::options::ScopeOptions;
 use crate::queue::{Lease, Settled, Settlement};
-use crate::scope::with_tenant;
+use crate::scope::with_tenant_opts;
 use crate::tenant::TenantId;
 
 use super::context::Stop;
@@ -34,16 +35,74 @@ const AT_ONCE: usize = 4;
 const MOST: usize = 1000;
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Who waits for a row holds a connection: better let it go, and come again.
+const IMPATIENT: ScopeOptions = ScopeOptions::new().lock_timeout(PAUSE).label("settle");
+
+/// The settlements that wait to be written, each tenant's together: one batch of it is on its way at a time.
+#[derive(Default)]
+struct Line {
+    batches: BTreeMap<TenantId, Vec<Ended>>,
+    /// Those with a batch that is not on its way, in the order of their coming.
+    tenants: VecDeque<TenantId>,
+    away: BTreeSet<TenantId>,
+}
+
+impl Line {
+    fn push(&mut self, ended: Ended) {
+        let tenant = ended.tenant;
+        let batch = self.batches.entry(tenant).or_default();
+        if batch.is_empty() && !self.away.contains(&tenant) {
+            self.tenants.push_back(tenant);
+        }
+        batch.push(ended);
+    }
+
+    fn pop(&mut self) -> Option<(TenantId, Vec<Ended>)> {
+        let tenant = self.tenants.pop_front()?;
+        self.away.insert(tenant);
+        Some((tenant, self.batches.remove(&tenant).unwrap_or_default()))
+    }
+
+    /// A batch is back, with what was not written.
+    fn give_back(&mut self, tenant: TenantId, left: Vec<Ended>) {
+        self.away.remove(&tenant);
+        if self.batches.contains_key(&tenant) {
+            self.tenants.push_back(tenant);
+        }
+        left.into_iter().for_each(|ended| self.push(ended));
+    }
+}
+
 /// While some are written others end, so that the batches grow with the load.
+/// Whose jobs cannot be written now waits beside the line, and holds up nobody else.
 pub(crate) async fn settle_all<S>(shared: Arc<Shared<S>>, mut ended: mpsc::UnboundedReceiver<Ended>)
 where
     S: Clone + Send + Sync + 'static,
 {
-    let mut batch = Vec::new();
-    while ended.recv_many(&mut batch, MOST).await > 0 {
-        let mut by_tenant: BTreeMap<TenantId, Vec<Ended>> = BTreeMap::new();
-        batch.drain(..).for_each(|ended| by_tenant.entry(ended.tenant).or_default().push(ended));
-        stream::iter(by_tenant).for_each_concurrent(AT_ONCE, |(tenant, ended)| shared.settle(tenant, ended)).await;
+    let (mut line, mut new, mut more_may_end) = (Line::default(), Vec::new(), true);
+    let (mut writing, mut resting) = (FuturesUnordered::new(), FuturesUnordered::new());
+    loop {
+        tokio::select! {
+            count = ended.recv_many(&mut new, MOST), if more_may_end => {
+                more_may_end = count > 0;
+                new.drain(..).for_each(|ended| line.push(ended));
+            }
+            Some((tenant, left)) = writing.next() => {
+                let left: Vec<Ended> = left;
+                if left.is_empty() {
+                    line.give_back(tenant, left);
+                } else {
+                    resting.push(tokio::time::sleep(PAUSE).map(move |()| (tenant, left)));
+                }
+            }
+            Some((tenant, left)) = resting.next() => line.give_back(tenant, left),
+            else => return,
+        }
+        while writing.len() < AT_ONCE
+            && let Some((tenant, batch)) = line.pop()
+        {
+            writing.push(shared.settle(tenant, batch).map(move |left| (tenant, left)));
+        }
     }
 }
 
@@ -53,48 +112,54 @@ fn is_about_the_content(error: &sqlx::Error) -> bool {
 }
 
 impl<S: Clone + Send + Sync + 'static> Shared<S> {
-    /// Until it is written, or the leases are lost.
-    async fn settle(&self, tenant: TenantId, mut ended: Vec<Ended>) {
-        loop {
-            ended.retain(|ended| {
-                let is_lost = ended.entry.stop_requested() == Some(Stop::LeaseLost);
-                if is_lost {
-                    metrics::settled(&ended.lane, Settled::LeaseLost);
-                }
-                !is_lost
-            });
-            if ended.is_empty() {
-                return;
+    /// Those that are not written are returned, unless their leases are lost.
+    async fn settle(&self, tenant: TenantId, mut ended: Vec<Ended>) -> Vec<Ended> {
+        ended.retain(|ended| {
+            let is_lost = ended.entry.stop_requested() == Some(Stop::LeaseLost);
+            if is_lost {
+                metrics::settled(&ended.lane, Settled::LeaseLost);
             }
-            match self.write(tenant, &ended).await {
-                Ok(()) => return,
-                Err(error) if is_about_the_content(&error) => break,
-                Err(error) => {
-                    tracing::warn!(%error, %tenant, "jobs cannot be settled yet");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
+            !is_lost
+        });
+        if ended.is_empty() {
+            return ended;
         }
-        // The server refuses what one of them says: find out which, and let that one fail.
-        for ended in ended {
-            self.settle_alone(tenant, ended).await;
+        match self.write(tenant, &ended).await {
+            Ok(()) => Vec::new(),
+            Err(error) if is_about_the_content(&error) => self.settle_each(tenant, ended).await,
+            Err(error) => {
+                tracing::warn!(%error, %tenant, "jobs cannot be settled yet");
+                ended
+            }
         }
     }
 
-    async fn settle_alone(&self, tenant: TenantId, mut ended: Ended) {
-        let Err(refused) = self.write(tenant, std::slice::from_ref(&ended)).await else { return };
-        if is_about_the_content(&refused) {
-            ended.settlement = Settlement::Discard { error: format!("its end could not be written: {refused}") };
+    /// The server refuses what one of them says: find out which, and let that one fail.
+    async fn settle_each(&self, tenant: TenantId, ended: Vec<Ended>) -> Vec<Ended> {
+        let mut left = Vec::new();
+        for mut ended in ended {
+            let Err(error) = self.write(tenant, std::slice::from_ref(&ended)).await else { continue };
+            match ended.settlement {
+                Settlement::Discard { .. } if is_about_the_content(&error) => {
+                    tracing::error!(%error, %tenant, job = %ended.lease.job(), "job cannot be settled, its lease will run out");
+                    continue;
+                }
+                _ if is_about_the_content(&error) => {
+                    ended.settlement = Settlement::Discard { error: format!("its end could not be written: {error}") };
+                }
+                _ => {}
+            }
+            left.push(ended);
         }
-        if let Err(error) = self.write(tenant, std::slice::from_ref(&ended)).await {
-            tracing::error!(%error, %tenant, job = %ended.lease.job(), "job cannot be settled, its lease will run out");
-        }
+        left
     }
 
     async fn write(&self, tenant: TenantId, ended: &[Ended]) -> sqlx::Result<()> {
         let settlements: Vec<_> = ended.iter().map(|ended| (ended.lease, ended.settlement.clone())).collect();
-        let settled =
-            with_tenant(&self.pool, tenant, async |mut tx| self.queue.settle_many(&mut tx, &settlements).await).await?;
+        let write = with_tenant_opts(&self.pool, tenant, &IMPATIENT, async |mut tx| {
+            self.queue.settle_many(&mut tx, &settlements).await
+        });
+        let settled = self.in_time(write).await?;
         for (ended, settled) in ended.iter().zip(settled) {
             metrics::settled(&ended.lane, settled);
             if settled == Settled::LeaseLost {

@@ -45,6 +45,17 @@ impl Job for Act {
             "fail" => Err(JobError::fail("no use")),
             "retry" => Err(JobError::retry("not yet")),
             "hang" => std::future::pending().await,
+            "loiter" => {
+                let (holds, is_held) = oneshot::channel();
+                tokio::spawn(loiter(cx, holds));
+                is_held.await.ok();
+                Ok(Outcome::Complete)
+            }
+            "linger" => {
+                cx.stopped().await;
+                cx.state().0.send(("asked", cx.tenant(), cx.job())).ok();
+                std::future::pending().await
+            }
             "obey" => Ok(Outcome::CompleteWith(format!("{:?}", cx.stopped().await).into())),
             "last?" => Ok(Outcome::CompleteWith(cx.is_last_attempt().into())),
             "snooze" => Ok(Outcome::Snooze(Duration::from_secs(60))),
@@ -63,6 +74,17 @@ impl Job for Act {
             }
         }
     }
+}
+
+/// A transaction of somebody who has asked for a job to be cancelled, and does not end before the log is closed.
+async fn loiter(cx: Context<Log>, holds: oneshot::Sender<()>) -> sqlx::Result<()> {
+    cx.with_tenant(async |mut tx| {
+        cx.queue().cancel(&mut tx, cx.job()).await?;
+        holds.send(()).ok();
+        cx.state().0.closed().await;
+        Ok(())
+    })
+    .await
 }
 
 pub fn act(how: &str) -> sqlx::Result<NewJob> {

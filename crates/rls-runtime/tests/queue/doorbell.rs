@@ -1,10 +1,13 @@
 //! The doorbell: it rings when there is work, it is quiet when there is none, and never the other way round.
 
-use rls_runtime::queue::{Due, Settlement};
+use rls_runtime::queue::{Claim, Due, Settlement};
 use rls_runtime::testing::{TENANT_A, TENANT_B};
-use rls_runtime::with_tenant;
+use rls_runtime::{Isolation, ScopeOptions, with_tenant, with_tenant_opts};
 
-use crate::harness::{LANE, LEASE, Site, job, seconds};
+use crate::harness::{LANE, LEASE, Site, job, payloads, seconds};
+
+/// The whole scope sees what was there before it.
+const FROM_BEFORE: ScopeOptions = ScopeOptions::new().isolation(Isolation::RepeatableRead);
 
 fn tenants(due: &[Due]) -> Vec<rls_runtime::TenantId> {
     due.iter().map(|due| due.tenant).collect()
@@ -65,6 +68,45 @@ async fn it_is_not_quieted_over_a_job_that_is_not_committed_yet() {
     .expect("commits");
     assert_eq!(tenants(&site.due().await), [TENANT_A]);
     assert_eq!(site.claim_some(TENANT_A, 10).await.len(), 1);
+}
+
+/// At a level that sees what was, and not what is, a bell that was quieted since still seems to ring.
+#[tokio::test]
+async fn who_sees_an_older_bell_is_told_to_try_again() {
+    let site = Site::new().await;
+    site.enqueue(TENANT_A, &job("first")).await;
+    let enqueued = with_tenant_opts(&site.pool, TENANT_A, &FROM_BEFORE, async |mut tx| {
+        sqlx::query("SELECT count(*) FROM rls_jobs").execute(&mut *tx).await?;
+        let other = site.clone();
+        let quieted = tokio::spawn(async move { other.claim_some(TENANT_A, 2).await.len() }).await;
+        assert_eq!(quieted.ok(), Some(1));
+        site.queue.enqueue(&mut tx, &job("second")).await
+    })
+    .await;
+    let refused = enqueued.expect_err("it would not ring");
+    assert_eq!(refused.as_database_error().and_then(|error| error.code()).as_deref(), Some("40001"));
+    let again = with_tenant_opts(&site.pool, TENANT_A, &FROM_BEFORE, async |mut tx| {
+        site.queue.enqueue(&mut tx, &job("second")).await
+    });
+    again.await.expect("enqueues");
+    assert_eq!(tenants(&site.due().await), [TENANT_A]);
+}
+
+#[tokio::test]
+async fn who_claims_by_an_older_view_quiets_nothing() {
+    let site = Site::new().await;
+    site.enqueue(TENANT_A, &job("first")).await;
+    let claimed = with_tenant_opts(&site.pool, TENANT_A, &FROM_BEFORE, async |mut tx| {
+        sqlx::query("SELECT count(*) FROM rls_jobs").execute(&mut *tx).await?;
+        // It finds the bell ringing, and writes nothing that the claim could stumble over.
+        let other = site.clone();
+        tokio::spawn(async move { other.enqueue(TENANT_A, &job("second")).await }).await.expect("enqueues");
+        site.queue.claim(&mut tx, &Claim::new(LANE, 2).lease(LEASE)).await
+    })
+    .await;
+    assert_eq!(payloads(&claimed.expect("claims")), ["first"]);
+    assert_eq!(tenants(&site.due().await), [TENANT_A]);
+    assert_eq!(payloads(&site.claim_some(TENANT_A, 1).await), ["second"]);
 }
 
 #[tokio::test]

@@ -19,4 +19,5 @@ mod pooler;
 mod retention;
 mod schedule;
 mod trouble;
+mod wire;
 mod worker;

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use rls_runtime::queue::{JobState, NewJob, Schedule};
-use rls_runtime::testing::TENANT_A;
+use rls_runtime::queue::{JobId, JobState, NewJob, Schedule};
+use rls_runtime::testing::{TENANT_A, TENANT_B};
 use rls_runtime::worker::{Context, Job, JobError, Lane, Outcome, Worker};
-use rls_runtime::{TenantId, with_tenant};
+use rls_runtime::{RlsPool, TenantId, TenantTx, with_tenant};
 use serde::{Deserialize, Deserializer, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::acting::{Log, enqueue, serving, start, worker};
 use crate::harness::{LANE, LEASE, Site, seconds};
+use crate::wire::Wire;
 
 /// A job that panics while it is read, or when it is asked for its future.
 #[derive(Debug, Serialize)]
@@ -94,4 +95,151 @@ async fn the_schedules_of_many_tenants_that_tick_at_once_wait_for_no_second_look
         let lanes = with_tenant(&site.pool, tenant, async |mut tx| site.queue.lanes(&mut tx).await).await;
         assert_eq!(lanes.expect("reads").iter().map(|lane| lane.waiting).sum::<u64>(), 1);
     }
+}
+
+/// A transaction of somebody who has asked for a job to be cancelled, and does not end.
+struct Loiterer {
+    go: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<sqlx::Result<()>>,
+}
+
+impl Loiterer {
+    async fn cancels(site: &Site, tenant: TenantId, job: JobId) -> Loiterer {
+        let (pool, queue) = (site.db.pool().await, site.queue.clone());
+        let ((has_cancelled, cancelled), (go, gone)) = (oneshot::channel(), oneshot::channel());
+        let loiter = async move |mut tx: TenantTx| {
+            queue.cancel(&mut tx, job).await?;
+            has_cancelled.send(()).ok();
+            gone.await.ok();
+            Ok(())
+        };
+        let task = tokio::spawn(async move { with_tenant(&pool, tenant, loiter).await });
+        cancelled.await.expect("it cancels");
+        Loiterer { go, task }
+    }
+
+    async fn goes(self) {
+        self.go.send(()).ok();
+        self.task.await.expect("it does not panic").expect("it commits");
+    }
+}
+
+async fn cancel(site: &Site, tenant: TenantId, job: JobId) {
+    let cancelled = with_tenant(&site.pool, tenant, async |mut tx| site.queue.cancel(&mut tx, job).await).await;
+    assert_eq!(cancelled.expect("cancels"), Some(JobState::Executing));
+}
+
+async fn until_completed(site: &Site, tenant: TenantId, job: JobId) {
+    while site.state(tenant, job).await != JobState::Completed {}
+}
+
+#[tokio::test]
+async fn who_holds_a_row_holds_up_no_other_heartbeat() {
+    let site = Site::new().await;
+    let (held, other) = (enqueue(&site, TENANT_A, "hang").await, enqueue(&site, TENANT_A, "hang").await);
+    let strange = enqueue(&site, TENANT_B, "hang").await;
+    let (worker, log) = worker(&site);
+    // A heartbeat that waits does so for a third of the lease.
+    let mut running =
+        start(worker.lease(seconds(3600)).heartbeat(Duration::from_millis(20)).cancel_grace(Duration::ZERO), log);
+    running.wait_for("started", 3).await;
+    let loiterer = Loiterer::cancels(&site, TENANT_A, held).await;
+    cancel(&site, TENANT_A, other).await;
+    cancel(&site, TENANT_B, strange).await;
+    let mut gone = running.wait_for("gone", 2).await;
+    gone.sort();
+    assert_eq!(gone, [(TENANT_A, other), (TENANT_B, strange)]);
+    loiterer.goes().await;
+    assert_eq!(running.wait_for("gone", 1).await, [(TENANT_A, held)]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_holds_a_row_holds_up_no_other_settlement() {
+    let site = Site::new().await;
+    let held = enqueue(&site, TENANT_A, "loiter").await;
+    let (worker, log) = worker(&site);
+    let mut running = start(worker, log);
+    running.wait_for("gone", 1).await;
+    let strange = enqueue(&site, TENANT_B, "ok").await;
+    until_completed(&site, TENANT_B, strange).await;
+    assert_eq!(site.state(TENANT_A, held).await, JobState::Executing);
+    running.log.close();
+    until_completed(&site, TENANT_A, held).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_whose_jobs_cannot_be_claimed_holds_up_no_other() {
+    let site = Site::new().await;
+    let broken = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$";
+    site.db.execute(broken).await.expect("is valid");
+    let refuse = format!(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON rls_jobs FOR EACH ROW WHEN (new.tenant_id = '{TENANT_A}')
+         EXECUTE FUNCTION refuse()"
+    );
+    site.db.execute(&refuse).await.expect("is valid");
+    enqueue(&site, TENANT_A, "ok").await;
+    let (worker, log) = worker(&site);
+    let running = start(worker, log);
+    let fine = enqueue(&site, TENANT_B, "ok").await;
+    until_completed(&site, TENANT_B, fine).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_without_a_word_is_found_again() {
+    let site = Site::new().await;
+    let wire = Wire::to(&site.db.cluster().socket_path());
+    let pool = RlsPool::connect_with(wire.route(site.db.runtime_options())).await.expect("connects");
+    let wired = Site { pool, ..site.clone() };
+    let (worker, log) = worker(&wired);
+    // Nobody waits for an answer longer than the lease lasts.
+    let mut running = start(worker.lease(seconds(1)).shutdown_grace(Duration::ZERO), log);
+    let before = enqueue(&site, TENANT_A, "ok").await;
+    until_completed(&site, TENANT_A, before).await;
+    let lost = enqueue(&site, TENANT_A, "hang").await;
+    running.wait_for("started", 2).await;
+    wire.goes_dead();
+    let after = enqueue(&site, TENANT_A, "ok").await;
+    until_completed(&site, TENANT_A, after).await;
+    running.stop().await;
+    assert_eq!(site.state(TENANT_A, lost).await, JobState::Available, "what ran is given back by way of the new ones");
+}
+
+#[tokio::test]
+async fn who_runs_hears_that_the_worker_stops_and_has_the_grace_to_end() {
+    let site = Site::new().await;
+    let job = enqueue(&site, TENANT_A, "obey").await;
+    let (worker, log) = worker(&site);
+    let mut running = start(worker.shutdown_grace(seconds(3600)), log);
+    running.wait_for("started", 1).await;
+    running.stop().await;
+    let ended = site.find(TENANT_A, job).await;
+    assert_eq!((ended.state, ended.result), (JobState::Completed, Some("ShuttingDown".into())));
+}
+
+#[tokio::test]
+async fn a_cancelled_job_that_lingers_does_not_keep_the_worker() {
+    let site = Site::new().await;
+    let job = enqueue(&site, TENANT_A, "linger").await;
+    let (worker, log) = worker(&site);
+    let worker = worker.heartbeat(Duration::from_millis(20)).cancel_grace(seconds(3600));
+    let mut running = start(worker.shutdown_grace(Duration::ZERO), log);
+    running.wait_for("started", 1).await;
+    cancel(&site, TENANT_A, job).await;
+    running.wait_for("asked", 1).await;
+    running.stop().await;
+    assert_eq!(site.state(TENANT_A, job).await, JobState::Cancelled);
+}
+
+#[tokio::test]
+async fn a_panic_of_the_worker_itself_is_not_hidden() {
+    let site = Site::new().await;
+    enqueue(&site, TENANT_A, "ok").await;
+    let (sender, log) = mpsc::unbounded_channel();
+    let lane = Lane::new(LANE).weights(|_| panic!("on purpose"));
+    let running = start(serving(&site, Log(sender), lane), log);
+    let ended = running.task.await;
+    assert!(ended.is_err_and(|error| error.is_panic()), "a worker without its lane would wait for ever");
 }
