@@ -14,8 +14,9 @@ use rls_runtime::{RlsPool, TenantId, with_tenant};
 use rls_worker::notifications::transport::Transport;
 use rls_worker::samples::{AGREEMENT, now, throwaway};
 use rls_worker::workers::handlers::sima_validation;
-use rls_worker::workers::job_processor::{CatalogUpload, OrderUpload, ShipUpload, State};
+use rls_worker::workers::job_processor::State;
 use rls_worker::workers::jobs::submit;
+use rls_worker::workers::upload::{Catalog, Charges, Orders, Upload};
 use rls_worker::{long_samples, table};
 use sqlx::{AssertSqlSafe, PgPool};
 
@@ -98,11 +99,11 @@ impl Bench {
     }
 
     async fn work(&self, tenant: TenantId, lane: &str) -> Duration {
-        let state = State { now: std::sync::Arc::new(now), transport: Transport::Files(self.mail.clone()) };
+        let state = State { now: std::sync::Arc::new(now), ..State::new(Transport::files(&self.mail)) };
         let worker = Worker::new(self.pool.clone(), state)
-            .register::<CatalogUpload>()
-            .register::<OrderUpload>()
-            .register::<ShipUpload>()
+            .register::<Upload<Catalog>>()
+            .register::<Upload<Orders>>()
+            .register::<Upload<Charges>>()
             .register::<sima_validation::Payload>();
         let began = Instant::now();
         worker.lane(Lane::new(lane)).drain(tenant).await.expect("the jobs end");

@@ -1596,6 +1596,53 @@ begin
   end if;
 end
 $rls$;
+drop policy if exists tenant_isolation_select on "webhook_endpoints";
+create policy tenant_isolation_select on "webhook_endpoints"
+  for select to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_insert on "webhook_endpoints";
+create policy tenant_isolation_insert on "webhook_endpoints"
+  for insert to public
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_update on "webhook_endpoints";
+create policy tenant_isolation_update on "webhook_endpoints"
+  for update to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid))
+  with check ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+drop policy if exists tenant_isolation_delete on "webhook_endpoints";
+create policy tenant_isolation_delete on "webhook_endpoints"
+  for delete to public
+  using ("tenant_id" = (select current_setting('app.tenant_id')::uuid));
+alter table "webhook_endpoints" enable row level security;
+do $rls$
+declare
+  bad text;
+begin
+  select string_agg(name, ', ' order by name) into bad from (
+    select i.indexrelid::regclass::text as name
+    from pg_index i
+    where i.indrelid = '"webhook_endpoints"'::regclass and (i.indisunique or i.indisexclusion)
+      and not exists (
+        select from pg_attribute a
+        where a.attrelid = i.indrelid and a.attname = 'tenant_id'
+          and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      )
+    union all
+    select k.conname::text
+    from pg_constraint k
+    join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'tenant_id'
+    where k.conrelid = '"webhook_endpoints"'::regclass and k.contype = 'f'
+      and not exists (
+        select from unnest(k.conkey, k.confkey) as pair(child, parent)
+        join pg_attribute c on c.attrelid = k.conrelid and c.attnum = pair.child
+        where c.attname = 'tenant_id' and pair.parent = p.attnum
+      )
+  ) keys;
+  if bad is not null then
+    raise exception 'keys without the tenant column: %', bad;
+  end if;
+end
+$rls$;
 drop policy if exists tenant_isolation_select on "guest_sessions";
 create policy tenant_isolation_select on "guest_sessions"
   for select to public

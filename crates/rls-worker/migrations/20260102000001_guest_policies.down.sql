@@ -1,5 +1,6 @@
 drop policy if exists guest_own_rows on "guest_results";
 drop policy if exists guest_own_rows on "guest_sessions";
+drop policy if exists guest_own_rows on "webhook_endpoints";
 drop policy if exists guest_own_rows on "trade_spikes";
 drop policy if exists guest_own_rows on "notification_schedules";
 drop policy if exists guest_own_rows on "notification_rate_buckets";

@@ -168,6 +168,11 @@ create policy guest_own_rows on "trade_spikes" as restrictive
   for all to public
   using ((select nullif(current_setting('app.guest_session_id', true), '')) is null)
   with check ((select nullif(current_setting('app.guest_session_id', true), '')) is null);
+drop policy if exists guest_own_rows on "webhook_endpoints";
+create policy guest_own_rows on "webhook_endpoints" as restrictive
+  for all to public
+  using ((select nullif(current_setting('app.guest_session_id', true), '')) is null)
+  with check ((select nullif(current_setting('app.guest_session_id', true), '')) is null);
 drop policy if exists guest_own_rows on "guest_sessions";
 create policy guest_own_rows on "guest_sessions" as restrictive
   for all to public

@@ -1,6 +1,7 @@
 set local lock_timeout = '5s';
 alter table "guest_results" no force row level security;
 alter table "guest_sessions" no force row level security;
+alter table "webhook_endpoints" no force row level security;
 alter table "trade_spikes" no force row level security;
 alter table "notification_schedules" no force row level security;
 alter table "notification_rate_buckets" no force row level security;

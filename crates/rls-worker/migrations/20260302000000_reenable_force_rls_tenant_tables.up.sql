@@ -33,5 +33,6 @@ alter table "notification_deliveries" force row level security;
 alter table "notification_rate_buckets" force row level security;
 alter table "notification_schedules" force row level security;
 alter table "trade_spikes" force row level security;
+alter table "webhook_endpoints" force row level security;
 alter table "guest_sessions" force row level security;
 alter table "guest_results" force row level security;

@@ -9,8 +9,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Duration, Utc};
+use rls_runtime::queue::{NewJob, Queue};
 use rls_runtime::{RlsPool, ScopeOptions, TenantId, TenantTx, with_tenant_opts};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -108,11 +109,13 @@ fn unknown() -> FileError {
 /// When the database says no.
 pub async fn invite(
     tx: &mut TenantTx,
+    queue: &Queue,
     email: &str,
     offer: Offer,
     lasts: Duration,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Token> {
+    let expires_at = now + lasts;
     let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let token = Token { tenant: tx.tenant(), session: Uuid::new_v4(), secret };
     let tenant = token.tenant.to_string();
@@ -123,9 +126,11 @@ pub async fn invite(
     .bind(fingerprint::of_texts([tenant.as_str(), &email.trim().to_lowercase()]))
     .bind(offer.lane())
     .bind(token.hash())
-    .bind(now + lasts)
+    .bind(expires_at)
     .execute(&mut **tx)
     .await?;
+    let farewell = NewJob::of(&Farewell { session: token.session })?.run_at(expires_at.into());
+    queue.enqueue(tx, &farewell).await?;
     Ok(token)
 }
 
@@ -175,6 +180,31 @@ pub async fn results(pool: &RlsPool, token: &Token, now: DateTime<Utc>) -> Resul
         .await?)
     })
     .await
+}
+
+/// Deletes what is left of one guest when the time is over: a job of the tenant, enqueued with the invitation.
+///
+/// So it is done also for a tenant that never has another job, which no schedule would look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Farewell {
+    /// The guest's session.
+    session: Uuid,
+}
+
+impl Farewell {
+    /// Deletes all guests whose time is over; says how long this one has left.
+    ///
+    /// # Errors
+    /// When the database says no.
+    pub async fn say(&self, tx: &mut TenantTx, now: DateTime<Utc>) -> sqlx::Result<Option<std::time::Duration>> {
+        remove_expired(tx, now).await?;
+        let expires_at: Option<DateTime<Utc>> =
+            sqlx::query_scalar("select expires_at from guest_sessions where id = $1")
+                .bind(self.session)
+                .fetch_optional(&mut **tx)
+                .await?;
+        Ok(expires_at.map(|at| (at - now).to_std().unwrap_or_default()))
+    }
 }
 
 /// Deletes all that is left of guests whose time is over, in the tenant's own scope.

@@ -55,6 +55,7 @@ pub const TENANT_TABLES: &[&str] = &[
     "notification_rate_buckets",
     "notification_schedules",
     "trade_spikes",
+    "webhook_endpoints",
     "guest_sessions",
     "guest_results",
 ];
@@ -281,6 +282,7 @@ mod tests {
             include_str!("../migrations/20260101000000_schema.up.sql"),
             include_str!("../migrations/20260101000001_claims.up.sql"),
             include_str!("../migrations/20260101000002_guests.up.sql"),
+            include_str!("../migrations/20260101000003_webhooks.up.sql"),
         ];
         let created: Vec<&str> = schema
             .iter()

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rls_runtime::queue::{JobId, JobStatus, NewJob, Queue};
+use rls_runtime::worker::Job as _;
 use rls_runtime::{RlsPool, TenantId, TenantTx, with_tenant};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use crate::guest::Farewell;
 use crate::notifications::transport::Transport;
 use crate::samples::{AGREEMENT, CATALOG, ORDERS, SHIP, now};
 use crate::workers::job_processor::{State, worker};
@@ -99,7 +101,7 @@ pub async fn process(
     inputs: Vec<(&'static str, Input)>,
     mail: &Path,
 ) -> Result<Vec<Step>, LaneError> {
-    let state = State { now: Arc::new(now), transport: Transport::Files(mail.to_owned()) };
+    let state = State { now: Arc::new(now), ..State::new(Transport::files(mail)) };
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(worker(pool.clone(), state, 2).poll(Duration::from_millis(20)).run(async {
         stopped.await.ok();
@@ -169,6 +171,7 @@ pub async fn settle(pool: &RlsPool, tenant: TenantId) -> Result<(), LaneError> {
 }
 
 async fn open_jobs(tx: &mut TenantTx) -> Result<i64, LaneError> {
-    let sql = "select count(*) from rls_jobs where tenant_id = $1 and due_at is not null";
-    Ok(sqlx::query_scalar(sql).bind(tx.tenant()).fetch_one(&mut **tx).await?)
+    // A guest's farewell waits until the guest's time is over.
+    let sql = "select count(*) from rls_jobs where tenant_id = $1 and due_at is not null and lane <> $2";
+    Ok(sqlx::query_scalar(sql).bind(tx.tenant()).bind(Farewell::LANE).fetch_one(&mut **tx).await?)
 }

@@ -51,8 +51,8 @@ impl Bench {
 
     /// Until every job has ended; what waits for another attempt need not wait for its time.
     async fn finish(&self) {
-        let _worker = self.worker();
-        loop {
+        let mut worker = self.worker();
+        while worker.0.try_wait().unwrap().is_none() {
             let hurry = "update rls_jobs set due_at = now(), run_at = now(), rank = now() where state = 'retryable' and due_at > now()";
             self.change(hurry).await;
             let open = self.count("select count(*) from rls_jobs where due_at is not null").await;
@@ -60,6 +60,7 @@ impl Bench {
                 return;
             }
         }
+        panic!("the worker gives up");
     }
 
     async fn change(&self, sql: &'static str) -> u64 {

@@ -175,7 +175,7 @@ fn dev_runs_everything_says_where_to_look_and_leaves_nothing() {
             break;
         }
     }
-    let mail = std::path::PathBuf::from(after(&shown, "mail "));
+    let mail = std::path::PathBuf::from(after(&shown, "messages "));
     let url = after(&shown, "what the worker sees").trim_start_matches("psql ").trim_matches('\'').to_owned();
     let home = std::path::PathBuf::from(url.split_once("?host=").unwrap().1);
     assert!(home.is_dir(), "{shown}");
@@ -192,7 +192,9 @@ fn dev_runs_everything_says_where_to_look_and_leaves_nothing() {
     let files = std::fs::read_dir(&mail).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let files: Vec<String> = files.collect();
     for template in ["trade-caught", "ship-recon"] {
-        assert!(files.iter().any(|file| file.starts_with(template) && file.ends_with(".html")), "{files:?}");
+        for end in [".html", ".txt", ".json"] {
+            assert!(files.iter().any(|file| file.starts_with(template) && file.ends_with(end)), "{end}: {files:?}");
+        }
     }
     let stopped = Command::new("kill").args(["-TERM", &dev.0.id().to_string()]).status().unwrap();
     assert!(stopped.success() && dev.0.wait().unwrap().success(), "it stops when it is told to");
@@ -229,6 +231,26 @@ async fn a_guest_is_invited_uploads_and_reads_at_the_prompt() {
     assert!(code == Some(0) && shown.contains("TBL-OAK-6"), "{shown}");
     let (code, shown) = guest(&["results", &token.replacen('.', ".0", 1)]);
     assert!(code == Some(1) && shown.contains("GUEST_TOKEN_INVALID"), "{shown}");
+}
+
+#[tokio::test]
+async fn an_endpoint_is_added_listed_and_removed_at_the_prompt() {
+    let db = TestDb::new().await;
+    let (owner, runtime, role) = (db.url(&db.owner()), db.url(&db.runtime()), db.runtime());
+    assert_eq!(run(&["migrate", "--owner-url", &owner, "--role", &role]).0, Some(0));
+    let tenant = TENANT_A.to_string();
+    let webhook = |arguments: &[&str]| {
+        run(&[&["webhook"], arguments, &["--tenant", &tenant, "--database-url", &runtime]].concat())
+    };
+    let (code, secret) = webhook(&["add", "erp", "https://erp.example.com/hook", "ship-stale", "--at-once", "urgent"]);
+    assert!(code == Some(0) && secret.starts_with("whsec_"), "{secret}");
+    let (code, shown) = webhook(&["list"]);
+    let listed: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((code, &listed[0]["name"], &listed[0]["templates"][0]), (Some(0), &"erp".into(), &"ship-stale".into()));
+    assert!(!shown.contains(secret.trim().trim_start_matches("whsec_")), "{shown}");
+    assert_eq!((webhook(&["remove", "erp"]).0, webhook(&["remove", "erp"]).0), (Some(0), Some(2)));
+    let (code, shown) = webhook(&["add", "erp", "https://me:hunter2@erp.example.com/"]);
+    assert!(code == Some(2) && shown.contains("no password"), "{shown}");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ use rls_worker::notifications::calendar::{Cadence, Calendar};
 use rls_worker::notifications::preferences::{self, Channel, Wants};
 use rls_worker::notifications::scheduler;
 use rls_worker::notifications::templates::Template;
+use rls_worker::notifications::transport::{Posts, Transport};
+use rls_worker::notifications::webhook::endpoint;
 use rls_worker::samples::{self, throwaway};
 use rls_worker::smoke;
 use rls_worker::workers::job_processor::{State, worker};
@@ -30,7 +32,10 @@ pub(super) async fn dev(options: mail::Options) -> anyhow::Result<Passed> {
     // Kept until the end: with it the server goes.
     let db = throwaway(None, TestDb::runtime).await?;
     let folder = check::Mail::new()?;
-    let state = State { now: clock(), transport: options.transport(folder.path())? };
+    let webhooks = Posts::Files(folder.path().to_owned());
+    let pages = options.pages();
+    let transport = Transport { mail: options.mail(folder.path())?, webhooks };
+    let state = State { now: clock(), pages, ..State::new(transport) };
     let pool = RlsPool::connect_with(db.runtime_options()).await?;
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(worker(pool.clone(), state.clone(), 2).run(async {
@@ -69,6 +74,8 @@ async fn settle_in(pool: &RlsPool, tenant: TenantId, now: DateTime<Utc>) -> anyh
     with_tenant(pool, tenant, async |mut tx| {
         let reader = Channel::Email("reader@example.com");
         preferences::subscribe(&mut tx, "reader", reader, &Template::ALL, Wants::Everything).await?;
+        endpoint::put(&mut tx, "example", &endpoint::Target::example()).await?;
+        preferences::subscribe(&mut tx, "example", Channel::Webhook, &Template::ALL, Wants::Everything).await?;
         let calendar = Calendar { cadence: Cadence::Daily, hour: 8, zone: chrono_tz::America::Toronto };
         for digest in [Template::TradeDigest, Template::ShipRecon, Template::ShipStale] {
             scheduler::schedule(&mut tx, digest, &calendar, yesterday).await?;
@@ -97,7 +104,8 @@ what the worker sees   psql '{runtime}'
                        begin; set local app.tenant_id = '{TENANT_A}'; select * from ship_findings;
 what its owner sees    psql '{owner}'
                        which is no more: the tables are forced
-mail                   {}
+messages               {}
+                       mail as text and HTML, and what an endpoint would get as JSON
 jobs                   rls-worker status --tenant {TENANT_A} --database-url '{runtime}'
 findings               rls-worker finding list --tenant {TENANT_A} --database-url '{runtime}'
 more work              rls-worker enqueue catalog_upload FILE --tenant {TENANT_A} --database-url '{runtime}'

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use chrono::{DateTime, Duration, Utc};
 use clap::{Subcommand, ValueEnum};
+use rls_runtime::queue::Queue;
 use rls_runtime::{TenantId, with_tenant};
 use rls_worker::guest::{self, Offer, Token};
 use rls_worker::workers::outcome::LaneError;
@@ -66,9 +67,10 @@ pub(super) async fn guest(command: &GuestCommand) -> anyhow::Result<Passed> {
             };
             let lasts = Duration::days(*days);
             let pool = runtime.pool().await?;
-            let token =
-                with_tenant(&pool, *tenant, async |mut tx| guest::invite(&mut tx, email, offer, lasts, now).await)
-                    .await?;
+            let token = with_tenant(&pool, *tenant, async |mut tx| {
+                guest::invite(&mut tx, &Queue::new(), email, offer, lasts, now).await
+            })
+            .await?;
             println!("{token}");
             Ok(Passed::Yes)
         }

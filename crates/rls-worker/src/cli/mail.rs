@@ -12,11 +12,13 @@ use lettre::message::Mailbox;
 use rls_runtime::{RlsPool, TenantId, with_tenant};
 use rls_worker::notifications::calendar::{Cadence, Calendar};
 use rls_worker::notifications::mail::Letterhead;
+use rls_worker::notifications::pages::Pages;
 use rls_worker::notifications::preferences::{self, Channel, Wants};
+use rls_worker::notifications::roots::Roots;
 use rls_worker::notifications::scheduler;
 use rls_worker::notifications::smtp::Smtp;
 use rls_worker::notifications::templates::{Template, example, render};
-use rls_worker::notifications::transport::Transport;
+use rls_worker::notifications::transport::Mail;
 use rls_worker::notifications::unsubscribe::{self, Key, Subscription};
 
 use super::{Passed, Runtime};
@@ -51,6 +53,12 @@ pub(super) struct Options {
     /// How long the delivery of one message may take, in seconds
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     smtp_timeout: u64,
+    /// A PEM file with authorities that are believed besides the public ones, for mail servers and endpoints
+    #[arg(long, env = "EXTRA_CA", value_name = "FILE")]
+    extra_ca: Option<PathBuf>,
+    /// The URL of your own application, which has a page for each caught order below `caught-orders/`; without it messages have no links
+    #[arg(long, env = "APP_URL", value_name = "URL")]
+    app_url: Option<Pages>,
 }
 
 /// What the tokens of unsubscribe links are signed with.
@@ -62,10 +70,23 @@ pub(super) struct UnsubscribeKey {
 }
 
 impl Options {
+    /// Where links lead.
+    pub(super) fn pages(&self) -> Option<Pages> {
+        self.app_url.clone()
+    }
+
+    /// Who vouches for servers.
+    pub(super) fn roots(&self) -> anyhow::Result<Roots> {
+        let Some(path) = &self.extra_ca else { return Ok(Roots::default()) };
+        let pem = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        Roots::with(pem).with_context(|| format!("`{}` cannot be used", path.display()))
+    }
+
     /// The mail server, or the folder.
-    pub(super) fn transport(self, usual: &Path) -> anyhow::Result<Transport> {
+    pub(super) fn mail(self, usual: &Path) -> anyhow::Result<Mail> {
+        let roots = self.roots()?;
         let folder = self.mail.unwrap_or_else(|| usual.to_owned());
-        let Some(url) = self.smtp_url else { return Ok(Transport::Files(folder)) };
+        let Some(url) = self.smtp_url else { return Ok(Mail::Files(folder)) };
         let (from, page) = self.mail_from.zip(self.unsubscribe_url).context("mail needs a sender")?;
         let letterhead = Letterhead {
             from,
@@ -74,7 +95,7 @@ impl Options {
             key: self.unsubscribe_key.context("mail needs a key for its unsubscribe links")?,
         };
         let patience = Duration::from_secs(self.smtp_timeout);
-        Ok(Transport::Smtp(Arc::new(Smtp::new(&url, letterhead, self.smtp_connections, patience)?)))
+        Ok(Mail::Smtp(Arc::new(Smtp::new(&url, &roots, letterhead, self.smtp_connections, patience)?)))
     }
 }
 
@@ -83,14 +104,27 @@ impl Options {
 pub(super) struct Reader {
     /// The user
     user: String,
-    /// Of what: `trade-caught`, `trade-spike`, `trade-digest`, `ship-recon`, `ship-exception` or `ship-stale`; all when there is none
-    templates: Vec<Template>,
+    #[command(flatten)]
+    topics: Topics,
     /// Where mail goes; without it messages are only kept for the user to look at
     #[arg(long, value_name = "ADDRESS")]
     mail: Option<Address>,
+}
+
+/// What somebody wants to hear of.
+#[derive(clap::Args)]
+pub(super) struct Topics {
+    /// Of what: `trade-caught`, `trade-spike`, `trade-digest`, `ship-recon`, `ship-exception` or `ship-stale`; all when there is none
+    templates: Vec<Template>,
     /// What is told at once: `all`, `normal` or `urgent` things, or `none` but digests
     #[arg(long, default_value = "all", value_name = "HOW_MUCH", value_parser = wants)]
-    at_once: Wants,
+    pub(super) at_once: Wants,
+}
+
+impl Topics {
+    pub(super) fn templates(&self) -> &[Template] {
+        if self.templates.is_empty() { &Template::ALL } else { &self.templates }
+    }
 }
 
 fn wants(text: &str) -> Result<Wants, String> {
@@ -119,11 +153,11 @@ pub(super) fn preview(out: &Path) -> anyhow::Result<Passed> {
 }
 
 pub(super) async fn subscribe(pool: &RlsPool, tenant: TenantId, reader: &Reader) -> anyhow::Result<Passed> {
-    let Reader { user, templates, at_once, .. } = reader;
-    let templates = if templates.is_empty() { &Template::ALL } else { templates.as_slice() };
+    let Reader { user, topics, .. } = reader;
+    let (templates, at_once) = (topics.templates(), topics.at_once);
     let address = reader.mail.as_ref().map(ToString::to_string);
     let channel = address.as_deref().map_or(Channel::InApp, Channel::Email);
-    with_tenant(pool, tenant, async |mut tx| preferences::subscribe(&mut tx, user, channel, templates, *at_once).await)
+    with_tenant(pool, tenant, async |mut tx| preferences::subscribe(&mut tx, user, channel, templates, at_once).await)
         .await?;
     println!("`{user}` hears of {}", templates.iter().map(|of| of.name()).collect::<Vec<_>>().join(", "));
     Ok(Passed::Yes)

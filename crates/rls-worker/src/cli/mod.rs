@@ -7,12 +7,15 @@ mod feed;
 mod guest;
 mod mail;
 mod serve;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rls_runtime::{RlsPool, TenantId};
+use rls_worker::notifications::transport::Transport;
+use rls_worker::workers::job_processor::State;
 use tracing_subscriber::filter::LevelFilter;
 
 /// A worker for trade and freight jobs under forced row-level security.
@@ -60,6 +63,8 @@ enum Command {
         slots: usize,
         #[command(flatten)]
         mail: mail::Options,
+        #[command(flatten)]
+        webhooks: webhook::Posting,
     },
     /// Say who wants to hear of what
     Subscribe {
@@ -81,6 +86,9 @@ enum Command {
         #[arg(long)]
         tenant: TenantId,
     },
+    /// Tell the endpoints of a tenant's own programs
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// End the mail that a token of an unsubscribe link is about
     Unsubscribe {
         /// The token
@@ -206,13 +214,17 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
     match command {
         Command::Migrate { owner, role, to, fx } => serve::migrate(&owner.owner_url, &role, to, &fx).await,
         Command::Revert { owner, to } => serve::revert(&owner.owner_url, to).await,
-        Command::Run { runtime, slots, mail } => {
-            serve::run(runtime.pool().await?, slots, mail.transport(Path::new("mail"))?).await
+        Command::Run { runtime, slots, mail, webhooks } => {
+            let webhooks = webhooks.posts(&mail.roots()?)?;
+            let pages = mail.pages();
+            let transport = Transport { mail: mail.mail(Path::new("mail"))?, webhooks };
+            serve::run(runtime.pool().await?, slots, State { pages, ..State::new(transport) }).await
         }
         Command::Subscribe { reader, runtime, tenant } => {
             mail::subscribe(&runtime.pool().await?, tenant, &reader).await
         }
         Command::Schedule { digest, runtime, tenant } => mail::schedule(&runtime.pool().await?, tenant, &digest).await,
+        Command::Webhook(command) => webhook::webhook(&command).await,
         Command::Unsubscribe { token, key, runtime } => mail::unsubscribe(&token, &key, &runtime).await,
         Command::Enqueue { lane, file, runtime, tenant } => {
             feed::enqueue(&runtime.pool().await?, tenant, &lane, &file).await
@@ -234,4 +246,16 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
 fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
     ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_can_be_called() {
+        Arguments::command().debug_assert();
+    }
 }

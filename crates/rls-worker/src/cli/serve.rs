@@ -8,7 +8,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rls_runtime::RlsPool;
 use rls_runtime::queue::Queue;
 use rls_worker::notifications::scheduler;
-use rls_worker::notifications::transport::Transport;
 use rls_worker::workers::job_processor::{State, worker};
 use rls_worker::{schema, stop};
 use rust_decimal::Decimal;
@@ -56,8 +55,7 @@ async fn owner(url: &str) -> anyhow::Result<PgConnection> {
     PgConnection::connect(url).await.context("cannot connect as the owner")
 }
 
-pub(super) async fn run(pool: RlsPool, slots: usize, transport: Transport) -> anyhow::Result<Passed> {
-    let state = State::new(transport);
+pub(super) async fn run(pool: RlsPool, slots: usize, state: State) -> anyhow::Result<Passed> {
     let schedule = tokio::spawn(schedule(pool.clone(), Arc::clone(&state.now)));
     worker(pool, state, slots).run(stop::requested()).await;
     schedule.abort();

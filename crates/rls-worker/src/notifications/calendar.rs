@@ -6,6 +6,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Days, Duration, LocalResult, NaiveDate, NaiveTime, TimeZone as _, Utc, Weekday};
 use chrono_tz::Tz;
 
+use super::zone;
+
 /// On which days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cadence {
@@ -36,7 +38,7 @@ impl Calendar {
     /// The last time at or before this one.
     #[must_use]
     pub fn last_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let tomorrow = self.date(now).checked_add_days(Days::new(1))?;
+        let tomorrow = zone::day(now, self.zone).checked_add_days(Days::new(1))?;
         let days = (0..=HORIZON).filter_map(|back| tomorrow.checked_sub_days(Days::new(back)));
         self.due_on(days).find(|due| *due <= now)
     }
@@ -44,13 +46,9 @@ impl Calendar {
     /// The first time after this one.
     #[must_use]
     pub fn next_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let yesterday = self.date(now).checked_sub_days(Days::new(1))?;
+        let yesterday = zone::day(now, self.zone).checked_sub_days(Days::new(1))?;
         let days = (0..=HORIZON).filter_map(|ahead| yesterday.checked_add_days(Days::new(ahead)));
         self.due_on(days).find(|due| *due > now)
-    }
-
-    fn date(&self, time: DateTime<Utc>) -> NaiveDate {
-        time.with_timezone(&self.zone).date_naive()
     }
 
     fn due_on(&self, days: impl Iterator<Item = NaiveDate>) -> impl Iterator<Item = DateTime<Utc>> {

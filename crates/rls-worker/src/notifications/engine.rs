@@ -3,13 +3,14 @@
 //! The order of the checks: preference, dedupe, cooldown, rate limit, send.
 //! A delivery is written before it is sent, so that a crash sends it at most once more, under the same key.
 
-use chrono::{DateTime, Duration, DurationRound as _, Utc};
+use chrono::{DateTime, Duration, DurationRound as _, SecondsFormat, Utc};
 use rls_runtime::TenantTx;
 use rls_runtime::queue::{NewJob, OnConflict, Queue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::outbox::{self, Batch};
+use super::pages::Pages;
 use super::templates::{self, Rendered, Template};
 use crate::fingerprint;
 use crate::table::FileError;
@@ -62,13 +63,9 @@ impl NotificationEvent {
 /// The template of an event; nothing where only digests tell of it.
 #[must_use]
 pub fn template_of(kind: &str) -> Option<Template> {
-    match kind {
-        "trade.order.caught" => Some(Template::TradeCaught),
-        "trade.spike" => Some(Template::TradeSpike),
-        "ship.recon.completed" => Some(Template::ShipRecon),
-        "ship.exception" => Some(Template::ShipException),
-        _ => None,
-    }
+    let of_events =
+        [Template::TradeCaught, Template::TradeSpike, Template::ShipRecon, Template::ShipException].into_iter();
+    of_events.into_iter().find(|template| template.event() == kind)
 }
 
 /// Events that only digests tell of.
@@ -85,6 +82,7 @@ pub async fn plan_event(
     tx: &mut TenantTx,
     queue: &Queue,
     job: &Job,
+    pages: Option<&Pages>,
     event: &NotificationEvent,
 ) -> Result<Batch, LaneError> {
     if event.kind == GROUPED {
@@ -96,13 +94,14 @@ pub async fn plan_event(
             false => Err(FileError::new("EVENT_TYPE_UNKNOWN", format!("no event `{}`", event.kind)).into()),
         };
     };
-    let variables = templates::of_event(tx, template, &event.payload).await?;
+    let variables = templates::of_event(tx, template, &event.payload, pages).await?;
     let told = Told {
         template,
         dedupe_key: &event.dedupe_key(),
         severity: Severity::of(template, &event.payload),
         limit: Limit::of(template, &event.payload),
         group: None,
+        about: event.payload.clone().into(),
     };
     plan(tx, queue, job, &told, &variables).await
 }
@@ -122,6 +121,7 @@ async fn plan_group(
         severity: Severity::High,
         limit: Limit::default(),
         group: Some(group),
+        about: event.payload.clone().into(),
     };
     plan(tx, queue, job, &told, &variables).await
 }
@@ -146,7 +146,14 @@ pub async fn plan_digest(
         return Ok(Batch::default());
     };
     let dedupe_key = &format!("{}:{}", digest.template, digest.from.format("%Y-%m-%dT%H:%MZ"));
-    let told = Told { template, dedupe_key, severity: Severity::Digest, limit: Limit::default(), group: None };
+    let told = Told {
+        template,
+        dedupe_key,
+        severity: Severity::Digest,
+        limit: Limit::default(),
+        group: None,
+        about: json!({"from": digest.from, "to": digest.to}),
+    };
     plan(tx, queue, job, &told, &variables).await
 }
 
@@ -227,6 +234,8 @@ struct Told<'a> {
     limit: Limit,
     /// Only those are told from whom something of this group was held back.
     group: Option<&'a str>,
+    /// What programs are told: the event as it was raised, or the window.
+    about: Value,
 }
 
 /// Who wants to hear of a template.
@@ -251,6 +260,8 @@ async fn plan(
          where template = $1 and enabled and min_severity = any ($2) and ($3::text is null or exists (
              select from notification_deliveries d where d.tenant_id = p.tenant_id and d.group_key = $3
                  and d.recipient = p.user_id and d.channel = p.channel))
+             and (channel <> 'WEBHOOK' or exists (select from webhook_endpoints e where e.tenant_id = p.tenant_id
+                 and e.name = p.user_id and e.off_since is null))
          order by user_id, channel",
     )
     .bind(told.template.name())
@@ -259,7 +270,7 @@ async fn plan(
     .fetch_all(&mut **tx)
     .await?;
     for recipient in &recipients {
-        let message = Message { told, rendered: &rendered, recipient };
+        let message = Message { told, variables, rendered: &rendered, recipient };
         if message.write(tx, job).await? == Some(Held::TooMuch) {
             tell_at_the_hours_end(tx, queue, job, told).await?;
         }
@@ -313,6 +324,7 @@ impl Held {
 /// One message before it is a delivery.
 struct Message<'a> {
     told: &'a Told<'a>,
+    variables: &'a Value,
     rendered: &'a Rendered,
     recipient: &'a Recipient,
 }
@@ -326,14 +338,14 @@ impl Message<'_> {
         let held = self.held_back(tx, job.now).await?;
         let status = match (held, self.recipient.channel.as_str()) {
             (Some(_), _) => "SUPPRESSED",
-            (None, "EMAIL") => "QUEUED",
-            (None, _) => "SENT",
+            (None, "IN_APP") => "SENT",
+            (None, _) => "QUEUED",
         };
         let group = held.filter(|held| *held == Held::TooMuch).and_then(|_| self.told.group_key(job.now));
         sqlx::query(
             "insert into notification_deliveries (template, channel, recipient, address, dedupe_key, cooldown_key, status,
-                 reason, subject, body_text, body_html, job_id, created_at, group_key)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                 reason, subject, body_text, body_html, job_id, created_at, group_key, body_json)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
              on conflict (tenant_id, template, channel, recipient, dedupe_key) do nothing",
         )
         .bind(self.told.template.name())
@@ -350,9 +362,17 @@ impl Message<'_> {
         .bind(job.id)
         .bind(job.now)
         .bind(group.map(|(_, group)| group))
+        .bind((self.recipient.channel == "WEBHOOK").then(|| self.body_json(job.now)))
         .execute(&mut **tx)
         .await?;
         Ok(held)
+    }
+
+    /// What an endpoint gets. The page on webhooks says what it is made of.
+    fn body_json(&self, now: DateTime<Utc>) -> Value {
+        json!({"type": self.told.template.event(), "timestamp": now.to_rfc3339_opts(SecondsFormat::Secs, true), "data": {
+            "key": self.told.dedupe_key, "subject": self.rendered.subject, "event": self.told.about,
+            "variables": self.variables}})
     }
 
     async fn is_known(&self, tx: &mut TenantTx) -> sqlx::Result<bool> {

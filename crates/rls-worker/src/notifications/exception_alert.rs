@@ -2,7 +2,7 @@
 //!
 //! What a lane sees itself it raises itself; this is what only time brings about, and what a job that died could not say.
 
-use chrono::{DateTime, Utc};
+use chrono::NaiveDate;
 use rls_runtime::TenantTx;
 use rls_runtime::queue::Queue;
 use rust_decimal::Decimal;
@@ -20,7 +20,7 @@ const AT_ONCE: i64 = 200;
 struct Closing {
     dedupe_key: String,
     variance: Decimal,
-    dispute_by: chrono::NaiveDate,
+    dispute_by: NaiveDate,
 }
 
 /// A job that failed for good.
@@ -31,19 +31,19 @@ struct Dead {
     last_error: Option<String>,
 }
 
-/// Raises what is new, and says how much that was.
+/// Raises what is new on the tenant's day, and says how much that was.
 ///
 /// # Errors
 /// When the database says no.
-pub async fn scan(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -> sqlx::Result<usize> {
+pub async fn scan(tx: &mut TenantTx, queue: &Queue, today: NaiveDate) -> sqlx::Result<usize> {
     let closing: Vec<Closing> = sqlx::query_as(
         "select dedupe_key, variance, dispute_by from ship_findings f
-         where state = 'OPEN' and dispute_by between $1::date and $1::date + 7 and not exists (
+         where state = 'OPEN' and dispute_by between $1 and $1 + 7 and not exists (
              select from notification_events e where e.tenant_id = f.tenant_id
                  and e.event_key = 'evt:exc:DISPUTE_DEADLINE:' || f.dedupe_key)
          order by dispute_by, dedupe_key limit $2",
     )
-    .bind(now.date_naive())
+    .bind(today)
     .bind(AT_ONCE)
     .fetch_all(&mut **tx)
     .await?;

@@ -7,7 +7,6 @@ use rls_runtime::TenantId;
 
 use super::outbox::Delivery;
 use super::unsubscribe::{Key, Subscription};
-use crate::fingerprint;
 
 /// What all messages have in common.
 #[derive(Debug, Clone)]
@@ -54,10 +53,7 @@ impl Letterhead {
 
     /// Made of what makes the delivery the only one of its kind.
     fn message_id(&self, delivery: &Delivery) -> String {
-        let tenant = delivery.tenant_id.to_string();
-        let parts = [tenant.as_str(), &delivery.template, &delivery.recipient, &delivery.dedupe_key];
-        let hash = fingerprint::of_texts(parts);
-        format!("<{}@{}>", hash.get(..40).unwrap_or(&hash), self.from.email.domain())
+        format!("<{}@{}>", delivery.key_hash(), self.from.email.domain())
     }
 
     /// The links of RFC 8058: one click, or one mail.

@@ -8,11 +8,15 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rls_runtime::TenantTx;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::templates::Template;
 use super::transport::{Sending, Transport};
+use super::webhook::endpoint;
+use super::webhook::signature::Secret;
+use crate::fingerprint;
 
 /// How often the end of a sending may stay unknown.
 const MOST_UNKNOWN: i32 = 1;
@@ -26,10 +30,14 @@ pub struct Delivery {
     pub tenant_id: Uuid,
     /// Its template.
     pub template: String,
-    /// Who gets it.
+    /// `EMAIL` or `WEBHOOK`.
+    pub channel: String,
+    /// Who gets it: a user, or an endpoint by its name.
     pub recipient: String,
-    /// Where it goes.
+    /// Where it goes: a mail address, or the endpoint's URL; nothing where that is gone.
     pub address: String,
+    /// What it is signed with, if it goes to an endpoint.
+    pub secret: Option<Secret>,
     /// What makes it the only one of its kind.
     pub dedupe_key: String,
     /// Its subject.
@@ -38,12 +46,27 @@ pub struct Delivery {
     pub body_text: String,
     /// The same as HTML.
     pub body_html: String,
+    /// The same as JSON, if it goes to an endpoint.
+    pub body_json: Option<Value>,
+    /// When this attempt was claimed.
+    pub sending_since: DateTime<Utc>,
     /// When it was written down.
     pub created_at: DateTime<Utc>,
     /// Which attempt this is, counted from 1.
     pub attempt: i32,
     /// How many attempts ended in a way that nobody knows.
     pub unknown_ends: i32,
+}
+
+impl Delivery {
+    /// Made of what makes it the only one of its kind: the same however often it is sent.
+    #[must_use]
+    pub fn key_hash(&self) -> String {
+        let tenant = self.tenant_id.to_string();
+        let mut hash = fingerprint::of_texts([tenant.as_str(), &self.template, &self.recipient, &self.dedupe_key]);
+        hash.truncate(40);
+        hash
+    }
 }
 
 /// The deliveries of one event or window.
@@ -102,19 +125,26 @@ pub async fn claim(tx: &mut TenantTx, template: Template, dedupe_key: &str, now:
     .bind(MOST_UNKNOWN)
     .execute(&mut **tx)
     .await?;
-    let mut claimed: Vec<Delivery> = sqlx::query_as(
-        "update notification_deliveries set sending_since = $3, attempt = attempt + 1,
-             unknown_ends = unknown_ends + (sending_since is not null)::integer
-         where template = $1 and dedupe_key = $2 and channel = 'EMAIL' and status in ('QUEUED', 'DEFERRED')
-         returning id, tenant_id, template, recipient, address, dedupe_key, subject, body_text, body_html, created_at,
-             attempt, unknown_ends",
+    let claimed: Vec<Delivery> = sqlx::query_as(
+        "with claimed as (
+             update notification_deliveries set sending_since = $3, attempt = attempt + 1,
+                 unknown_ends = unknown_ends + (sending_since is not null)::integer
+             where template = $1 and dedupe_key = $2 and status in ('QUEUED', 'DEFERRED')
+             returning id, tenant_id, template, channel, recipient, address, dedupe_key, subject, body_text, body_html,
+                 body_json, sending_since, created_at, attempt, unknown_ends
+         )
+         select d.id, d.tenant_id, d.template, d.channel, d.recipient, coalesce(d.address, e.url, '') as address, e.secret,
+             d.dedupe_key, d.subject, d.body_text, d.body_html, d.body_json, d.sending_since, d.created_at, d.attempt,
+             d.unknown_ends
+         from claimed d left join webhook_endpoints e on e.tenant_id = d.tenant_id and e.name = d.recipient
+             and d.channel = 'WEBHOOK' and e.off_since is null
+         order by d.recipient, d.channel",
     )
     .bind(template.name())
     .bind(dedupe_key)
     .bind(now)
     .fetch_all(&mut **tx)
     .await?;
-    claimed.sort_by(|a, b| a.recipient.cmp(&b.recipient));
     Ok(Batch { key: Some((template, dedupe_key.to_owned())), claimed })
 }
 
@@ -172,8 +202,11 @@ pub async fn record(tx: &mut TenantTx, sent: &Sent) -> sqlx::Result<()> {
         let (status, reason) = match result {
             Sending::Sent => ("SENT", None),
             Sending::Deferred(reason) | Sending::Unknown(reason) => ("DEFERRED", Some(reason)),
-            Sending::Failed(reason) => ("FAILED", Some(reason)),
+            Sending::Failed(reason) | Sending::Gone(reason) => ("FAILED", Some(reason)),
         };
+        if let Sending::Gone(reason) = result {
+            endpoint::turn_off(tx, &delivery.recipient, &delivery.address, reason, delivery.sending_since).await?;
+        }
         sqlx::query(
             "update notification_deliveries set status = $2, reason = $3, sending_since = null,
                  unknown_ends = unknown_ends + $4
@@ -219,12 +252,16 @@ mod tests {
             id: Uuid::nil(),
             tenant_id: Uuid::nil(),
             template: text(),
+            channel: text(),
             recipient: text(),
             address: text(),
+            secret: None,
             dedupe_key: text(),
             subject: text(),
             body_text: text(),
             body_html: text(),
+            body_json: None,
+            sending_since: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,
             attempt: 1,
             unknown_ends,

@@ -11,6 +11,8 @@ pub enum Channel<'a> {
     Email(&'a str),
     /// As rows that a page shows.
     InApp,
+    /// As posts to the endpoint that has the user's name.
+    Webhook,
 }
 
 /// What of it reaches somebody at once.
@@ -48,6 +50,7 @@ pub async fn subscribe(
     let (word, address) = match channel {
         Channel::Email(address) => ("EMAIL", Some(address)),
         Channel::InApp => ("IN_APP", None),
+        Channel::Webhook => ("WEBHOOK", None),
     };
     sqlx::query(
         "insert into notification_preferences (user_id, template, channel, address, cadence, min_severity)

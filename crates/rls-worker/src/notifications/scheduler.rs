@@ -12,7 +12,7 @@ use super::calendar::{self, Cadence, Calendar};
 use super::engine::NotificationDigest;
 use super::spike_detection::{self, Day};
 use super::templates::Template;
-use super::{events, exception_alert};
+use super::{events, exception_alert, zone};
 use crate::guest;
 use crate::trade::detection;
 
@@ -31,13 +31,13 @@ struct Due {
 impl Due {
     /// When digests are due.
     fn calendar(&self) -> sqlx::Result<Calendar> {
-        let unknown = |what: &str| sqlx::Error::Decode(format!("no {what} `{}`", self.time_zone).into());
+        let unknown = |what: &str, number: i16| sqlx::Error::Decode(format!("no {what} {number}").into());
         let weekly = || calendar::weekday(self.weekday).map(Cadence::Weekly);
         let cadence = if self.cadence == "WEEKLY" { weekly() } else { Some(Cadence::Daily) };
         Ok(Calendar {
-            cadence: cadence.ok_or_else(|| unknown("weekday"))?,
-            hour: u8::try_from(self.at_hour).map_err(|_| unknown("hour"))?,
-            zone: self.time_zone.parse().map_err(|_| unknown("time zone"))?,
+            cadence: cadence.ok_or_else(|| unknown("weekday", self.weekday))?,
+            hour: u8::try_from(self.at_hour).map_err(|_| unknown("hour", self.at_hour))?,
+            zone: zone::read(&self.time_zone)?,
         })
     }
 }
@@ -63,9 +63,10 @@ pub async fn tick(pool: &RlsPool, queue: &Queue, now: DateTime<Utc>) -> sqlx::Re
 /// When the database says no.
 pub async fn tick_tenant(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -> sqlx::Result<usize> {
     let digests = enqueue_digests(tx, queue, now).await?;
-    let spikes = detect_spikes(tx, queue, now).await?;
+    let today = zone::day(now, zone::of_tenant(tx).await?);
+    let spikes = detect_spikes(tx, queue, today).await?;
     guest::remove_expired(tx, now).await?;
-    Ok(digests + spikes + exception_alert::scan(tx, queue, now).await?)
+    Ok(digests + spikes + exception_alert::scan(tx, queue, today).await?)
 }
 
 /// Lets a tenant have a digest from now on, by its own clock.
@@ -127,17 +128,17 @@ async fn enqueue_digests(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -
     Ok(due.len())
 }
 
-/// Looks at yesterday, and enqueues an event for each measure, and for all of them, that stands out. Each is told once.
-async fn detect_spikes(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -> sqlx::Result<usize> {
+/// Looks at the tenant's yesterday, and enqueues an event for each measure, and for all of them, that stands out. Each is told once.
+async fn detect_spikes(tx: &mut TenantTx, queue: &Queue, today: NaiveDate) -> sqlx::Result<usize> {
     let config = detection::load(tx).await?;
     if !config.enabled {
         return Ok(0);
     }
-    let yesterday = now.date_naive() - Duration::days(1);
+    let yesterday = today - Duration::days(1);
     let mut told = 0;
     for (scope, series) in series(tx, yesterday).await? {
-        let Some((today, before)) = series.split_last() else { continue };
-        let Some(found) = spike_detection::spike(before, today, &config) else { continue };
+        let Some((last, before)) = series.split_last() else { continue };
+        let Some(found) = spike_detection::spike(before, last, &config) else { continue };
         let new = sqlx::query(
             "insert into trade_spikes (scope, window_start, value_cad, median_cad, z) values ($1, $2, $3, $4, $5)
              on conflict (tenant_id, scope, window_start) do nothing",

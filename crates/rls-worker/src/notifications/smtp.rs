@@ -21,6 +21,7 @@ use url::{Host, Url};
 
 use super::mail::Letterhead;
 use super::outbox::Delivery;
+use super::roots::Roots;
 use super::transport::Sending;
 
 /// A mail server and how to talk to it.
@@ -64,8 +65,14 @@ impl Smtp {
     ///
     /// # Errors
     /// When the URL is none of these, or would send a password that everybody can read.
-    pub fn new(url: &str, letterhead: Letterhead, connections: usize, patience: Duration) -> anyhow::Result<Smtp> {
-        let server = Server::read(url)?;
+    pub fn new(
+        url: &str,
+        roots: &Roots,
+        letterhead: Letterhead,
+        connections: usize,
+        patience: Duration,
+    ) -> anyhow::Result<Smtp> {
+        let server = Server::read(url, roots)?;
         let permits = Semaphore::new(connections.max(1));
         Ok(Smtp { server, letterhead, patience, permits, idle: Mutex::default() })
     }
@@ -173,7 +180,7 @@ fn in_words(error: &Error) -> String {
 }
 
 impl Server {
-    fn read(url: &str) -> anyhow::Result<Server> {
+    fn read(url: &str, roots: &Roots) -> anyhow::Result<Server> {
         // The text may hold a password, and is not repeated.
         let url = Url::parse(url).context("the mail server's URL is none; write it as `smtp://host:25`")?;
         let host = url.host().context("the mail server's URL has no host")?;
@@ -184,7 +191,7 @@ impl Server {
         };
         let host = host.to_string().trim_matches(['[', ']']).to_owned();
         let tls = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
-        let parameters = || TlsParameters::new(host.clone()).context("TLS cannot be set up");
+        let parameters = || roots.mail(&host);
         let (security, usual) = match (url.scheme(), tls.as_deref()) {
             ("smtp", None) => (Security::None, 25),
             ("smtp", Some("required")) => (Security::StartTls(parameters()?), 587),
@@ -224,7 +231,7 @@ mod tests {
     use super::*;
 
     fn read(url: &str) -> Result<(String, u16), String> {
-        Server::read(url).map(|server| (server.host, server.port)).map_err(|error| error.to_string())
+        Server::read(url, &Roots::default()).map(|server| (server.host, server.port)).map_err(|error| error.to_string())
     }
 
     #[test]

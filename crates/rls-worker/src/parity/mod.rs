@@ -10,6 +10,7 @@ mod snapshot;
 use std::path::Path;
 
 use anyhow::Context as _;
+use rls_runtime::queue::Queue;
 use rls_runtime::testing::{TENANT_A, TENANT_B, TestDb};
 use rls_runtime::verify::verify;
 use rls_runtime::{RlsPool, RlsPoolOptions, TenantId, with_tenant};
@@ -21,6 +22,7 @@ pub use snapshot::Snapshot;
 use crate::guest;
 use crate::notifications::preferences::{self, Channel, Wants};
 use crate::notifications::templates::Template;
+use crate::notifications::webhook::endpoint;
 use crate::samples::{CATALOG, now, throwaway};
 use crate::schema::{REENABLE_FORCE, TENANT_TABLES};
 use crate::smoke::{Input, Step, inputs, process};
@@ -119,7 +121,9 @@ struct Side {
 async fn one_side(pool: &RlsPool, name: &'static str, tenant: TenantId, mail: &Path) -> anyhow::Result<Side> {
     let buyer = Channel::Email("buyer@example.com");
     with_tenant(pool, tenant, async |mut tx| {
-        preferences::subscribe(&mut tx, "buyer", buyer, &Template::ALL, Wants::Everything).await
+        preferences::subscribe(&mut tx, "buyer", buyer, &Template::ALL, Wants::Everything).await?;
+        endpoint::put(&mut tx, "erp", &endpoint::Target::example()).await?;
+        preferences::subscribe(&mut tx, "erp", Channel::Webhook, &Template::ALL, Wants::Everything).await
     })
     .await?;
     let mut all = inputs();
@@ -129,7 +133,15 @@ async fn one_side(pool: &RlsPool, name: &'static str, tenant: TenantId, mail: &P
     let steps = process(pool, tenant, all, mail).await?;
     // A control: guests have nothing to do with the migration, and must not notice it.
     let token = with_tenant(pool, tenant, async |mut tx| {
-        guest::invite(&mut tx, "guest@example.com", guest::Offer::Catalog, chrono::Duration::days(7), now()).await
+        guest::invite(
+            &mut tx,
+            &Queue::new(),
+            "guest@example.com",
+            guest::Offer::Catalog,
+            chrono::Duration::days(7),
+            now(),
+        )
+        .await
     })
     .await?;
     guest::upload(pool, &token, CATALOG.as_bytes(), now()).await?;

@@ -13,7 +13,7 @@ use crate::schema::TENANT_TABLES;
 use crate::smoke::Step;
 
 /// What differs from run to run: ids, and the times at which rows were written.
-const VOLATILE: &str = "{tenant_id,id,job_id,source_job_id,order_id,shipment_id,invoice_id,product_id,line_id,finding_id,superseded_by,guest_session_id,token_hash,raised_at,created_at,at}";
+const VOLATILE: &str = "{tenant_id,id,job_id,source_job_id,order_id,shipment_id,invoice_id,product_id,line_id,finding_id,superseded_by,guest_session_id,token_hash,secret,raised_at,created_at,at}";
 
 /// All that a tenant has, without what differs from run to run.
 #[derive(Debug, Default)]

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rls_runtime::queue::{NewJob, OnConflict};
-use rls_runtime::worker::{self, Context, JobError, Lane, Worker};
+use rls_runtime::worker::{self, Context, Job as _, JobError, Lane, Worker};
 use rls_runtime::{RlsPool, TenantTx};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::handlers::{catalog_upload, order_upload, ship_upload, sima_validation};
+use super::handlers::sima_validation;
 use super::outcome::{Job, LaneError, Outcome, keep_row_errors};
+use super::upload::{Catalog, Charges, Orders, Upload};
+use crate::guest;
 use crate::notifications::engine::{self, NotificationDigest, NotificationEvent};
 use crate::notifications::events::{self, Event, raise};
 use crate::notifications::outbox::{self, Batch};
+use crate::notifications::pages::Pages;
 use crate::notifications::transport::Transport;
 
 /// What all jobs share.
@@ -26,15 +26,17 @@ use crate::notifications::transport::Transport;
 pub struct State {
     /// The clock.
     pub now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
-    /// How mail goes out.
+    /// How messages go out.
     pub transport: Transport,
+    /// Where people look at what messages tell of; without them there are no links.
+    pub pages: Option<Pages>,
 }
 
 impl State {
     /// Goes by the system's clock.
     #[must_use]
     pub fn new(transport: Transport) -> State {
-        State { now: Arc::new(|| DateTime::<Utc>::from(std::time::SystemTime::now())), transport }
+        State { now: Arc::new(|| DateTime::<Utc>::from(std::time::SystemTime::now())), transport, pages: None }
     }
 }
 
@@ -47,99 +49,21 @@ impl fmt::Debug for State {
 /// A worker for all lanes. The older name of the catalog's lane is served in the same slots.
 pub fn worker(pool: RlsPool, state: State, slots: usize) -> Worker<State> {
     Worker::new(pool, state)
-        .register::<CatalogUpload>()
-        .register_formerly::<CatalogUpload>("wayfair_upload")
-        .register::<OrderUpload>()
-        .register::<ShipUpload>()
+        .register::<Upload<Catalog>>()
+        .register_formerly::<Upload<Catalog>>("wayfair_upload")
+        .register::<Upload<Orders>>()
+        .register::<Upload<Charges>>()
         .register::<sima_validation::Payload>()
         .register::<NotificationEvent>()
         .register::<NotificationDigest>()
+        .register::<guest::Farewell>()
         .lane(Lane::new("catalog_upload").formerly("wayfair_upload").slots(slots))
         .lane(Lane::new("order_upload").slots(slots))
         .lane(Lane::new("ship_upload").slots(slots))
         .lane(Lane::new("sima_validation").slots(slots))
         .lane(Lane::new("notification_event").slots(slots))
         .lane(Lane::new("notification_digest").slots(slots))
-}
-
-/// Takes a catalog file in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CatalogUpload {
-    /// The file.
-    pub upload: Uuid,
-}
-
-/// Takes an order file in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct OrderUpload {
-    /// The file.
-    pub upload: Uuid,
-}
-
-/// Takes a carrier's file in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ShipUpload {
-    /// The file.
-    pub upload: Uuid,
-}
-
-impl worker::Job for CatalogUpload {
-    type State = State;
-    const LANE: &'static str = "catalog_upload";
-    const KIND: &'static str = "catalog_upload";
-    const MAX_ATTEMPTS: u16 = 3;
-
-    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
-        let job = job(&cx);
-        let work = cx.with_tenant(async |mut tx| {
-            let file = load(&mut tx, self.upload).await?;
-            let outcome = catalog_upload::handle(&mut tx, &job, &file).await?;
-            if outcome.rows_imported + outcome.rows_updated > 0 {
-                let screen = NewJob::of(&sima_validation::Payload::of_changed("catalog"))?;
-                let screen = screen.unique_key_or("sima_validation:catalog", OnConflict::Keep);
-                cx.queue().enqueue(&mut tx, &screen).await?;
-            }
-            complete(&cx, &mut tx, &job, &outcome).await
-        });
-        let ended = job.progress.beside(&cx, work).await;
-        settle(&cx, &job, Self::LANE, ended).await
-    }
-}
-
-impl worker::Job for OrderUpload {
-    type State = State;
-    const LANE: &'static str = "order_upload";
-    const KIND: &'static str = "order_upload";
-    const MAX_ATTEMPTS: u16 = 3;
-
-    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
-        let job = job(&cx);
-        let work = cx.with_tenant(async |mut tx| {
-            let file = load(&mut tx, self.upload).await?;
-            let outcome = order_upload::handle(&mut tx, &job, &file).await?;
-            complete(&cx, &mut tx, &job, &outcome).await
-        });
-        let ended = job.progress.beside(&cx, work).await;
-        settle(&cx, &job, Self::LANE, ended).await
-    }
-}
-
-impl worker::Job for ShipUpload {
-    type State = State;
-    const LANE: &'static str = "ship_upload";
-    const KIND: &'static str = "ship_upload";
-    const MAX_ATTEMPTS: u16 = 3;
-
-    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
-        let job = job(&cx);
-        let work = cx.with_tenant(async |mut tx| {
-            let file = load(&mut tx, self.upload).await?;
-            let outcome = ship_upload::handle(&mut tx, &job, &file).await?;
-            complete(&cx, &mut tx, &job, &outcome).await
-        });
-        let ended = job.progress.beside(&cx, work).await;
-        settle(&cx, &job, Self::LANE, ended).await
-    }
+        .lane(Lane::new(guest::Farewell::LANE).slots(1))
 }
 
 impl worker::Job for sima_validation::Payload {
@@ -152,6 +76,7 @@ impl worker::Job for sima_validation::Payload {
         let job = job(&cx);
         let ended = cx
             .with_tenant(async |mut tx| {
+                let job = job.by_the_clock_of(&mut tx).await?;
                 let outcome = sima_validation::handle(&mut tx, &job, &self).await?;
                 complete(&cx, &mut tx, &job, &outcome).await
             })
@@ -168,7 +93,9 @@ impl worker::Job for NotificationEvent {
 
     async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
         let job = job(&cx);
-        let planned = cx.with_tenant(async |mut tx| engine::plan_event(&mut tx, cx.queue(), &job, &self).await).await;
+        let pages = cx.state().pages.as_ref();
+        let planned =
+            cx.with_tenant(async |mut tx| engine::plan_event(&mut tx, cx.queue(), &job, pages, &self).await).await;
         send(&cx, &job, Self::LANE, planned).await
     }
 }
@@ -186,8 +113,20 @@ impl worker::Job for NotificationDigest {
     }
 }
 
+impl worker::Job for guest::Farewell {
+    type State = State;
+    const LANE: &'static str = "guest_farewell";
+    const KIND: &'static str = "guest_farewell";
+
+    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
+        let now = (cx.state().now)();
+        let left = cx.with_tenant(async |mut tx| self.say(&mut tx, now).await).await?;
+        Ok(left.map_or(worker::Outcome::Complete, worker::Outcome::Snooze))
+    }
+}
+
 /// Why an attempt ended.
-enum Ended {
+pub(super) enum Ended {
     Lane(LaneError),
     Job(JobError),
 }
@@ -216,16 +155,12 @@ impl From<JobError> for Ended {
     }
 }
 
-fn job(cx: &Context<State>) -> Job {
+pub(super) fn job(cx: &Context<State>) -> Job {
     Job::at(cx.job().as_uuid(), (cx.state().now)())
 }
 
-async fn load(tx: &mut TenantTx, upload: Uuid) -> Result<Vec<u8>, sqlx::Error> {
-    sqlx::query_scalar("select bytes from uploads where id = $1").bind(upload).fetch_one(&mut **tx).await
-}
-
 /// Enqueues what the job's events are told by, and completes it.
-async fn complete(
+pub(super) async fn complete(
     cx: &Context<State>,
     tx: &mut TenantTx,
     job: &Job,
@@ -305,7 +240,7 @@ async fn record(cx: &Context<State>, sent: &outbox::Sent) -> Result<(), JobError
 }
 
 /// What is wrong with a file outlives the rollback of its job: it is kept in a scope of its own.
-async fn settle(
+pub(super) async fn settle(
     cx: &Context<State>,
     job: &Job,
     lane: &str,

@@ -5,13 +5,13 @@ use rls_runtime::queue::{JobId, JobState, JobStatus, NewJob, Queue};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::job_processor::{CatalogUpload, OrderUpload, ShipUpload};
 use super::outcome::LaneError;
+use super::upload::{Catalog, Charges, FileLane as _, Orders, Upload};
 use crate::fingerprint;
 use crate::table::FileError;
 
 /// The lanes that take files.
-pub const UPLOAD_LANES: &[&str] = &["catalog_upload", "order_upload", "ship_upload"];
+pub const UPLOAD_LANES: &[&str] = &[Catalog::NAME, Orders::NAME, Charges::NAME];
 
 /// All lanes.
 pub const LANES: &[&str] =
@@ -86,9 +86,9 @@ pub async fn submit(
 
 fn upload_job(lane: &str, upload: Uuid) -> Result<NewJob, LaneError> {
     Ok(match lane {
-        "catalog_upload" => NewJob::of(&CatalogUpload { upload }),
-        "order_upload" => NewJob::of(&OrderUpload { upload }),
-        _ => NewJob::of(&ShipUpload { upload }),
+        Catalog::NAME => NewJob::of(&Upload::<Catalog>::of(upload)),
+        Orders::NAME => NewJob::of(&Upload::<Orders>::of(upload)),
+        _ => NewJob::of(&Upload::<Charges>::of(upload)),
     }?)
 }
 

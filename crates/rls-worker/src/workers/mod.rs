@@ -6,3 +6,4 @@ pub mod jobs;
 pub mod outcome;
 pub mod planning;
 pub mod progress;
+pub mod upload;

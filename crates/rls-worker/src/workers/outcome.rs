@@ -1,6 +1,7 @@
 //! What a handler is given, and what it says at the end.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rls_runtime::TenantTx;
@@ -10,29 +11,39 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::progress::Progress;
+use crate::notifications::zone;
 use crate::table::{FileError, Refusal, RowError, Tally};
 
 /// How many errors are shown in the result itself.
 const SHOWN: usize = 20;
 
 /// The job that a handler works on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Job {
     /// Its id.
     pub id: Uuid,
-    /// The day that it works on. Time comes in as a value.
+    /// The day that it works on: the tenant's, once that is known. Time comes in as a value.
     pub today: NaiveDate,
     /// The time.
     pub now: DateTime<Utc>,
     /// How far it is.
-    pub progress: Progress,
+    pub progress: Arc<Progress>,
 }
 
 impl Job {
-    /// A job at a time.
+    /// A job at a time, on a day of UTC.
     #[must_use]
     pub fn at(id: Uuid, now: DateTime<Utc>) -> Job {
-        Job { id, today: now.date_naive(), now, progress: Progress::default() }
+        Job { id, today: now.date_naive(), now, progress: Arc::default() }
+    }
+
+    /// The same on the day that it is where the tenant is.
+    ///
+    /// # Errors
+    /// When the database says no.
+    pub async fn by_the_clock_of(&self, tx: &mut TenantTx) -> sqlx::Result<Job> {
+        let today = zone::day(self.now, zone::of_tenant(tx).await?);
+        Ok(Job { today, ..self.clone() })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::support::*;
 
 async fn invite(pool: &RlsPool, tenant: TenantId, offer: Offer) -> Token {
     with_tenant(pool, tenant, async |mut tx| {
-        guest::invite(&mut tx, "Gast@Example.com", offer, Duration::days(7), now()).await
+        guest::invite(&mut tx, &Queue::new(), "Gast@Example.com", offer, Duration::days(7), now()).await
     })
     .await
     .unwrap_or_else(|error: sqlx::Error| panic!("{error}"))
@@ -52,7 +52,8 @@ async fn a_guest_gets_verdicts_on_one_file_and_nothing_of_it_reaches_the_tenant(
     for table in TENANT_TABLES.iter().filter(|table| !table.starts_with("guest_")) {
         assert_eq!(select(&pool, TENANT_A, &format!("select from {table}")).await, json!([]), "{table}");
     }
-    assert_eq!(select(&pool, TENANT_A, "select from rls_jobs").await, json!([]));
+    let jobs = select(&pool, TENANT_A, "select lane from rls_jobs").await;
+    assert_eq!(jobs, json!([{"lane": "guest_farewell"}]), "none but the one that ends it");
     let kept = select(&pool, TENANT_A, "select email_hash, token_hash from guest_sessions").await.to_string();
     assert!(!kept.to_lowercase().contains("example") && !kept.contains(token.to_string().rsplit('.').next().unwrap()));
 }
@@ -192,4 +193,23 @@ async fn what_is_left_of_a_guest_is_deleted_when_the_time_is_over() {
     assert_eq!(select(&pool, TENANT_A, left).await, json!([{"sessions": 1, "results": 5}]));
     tick(now() + Duration::days(7)).await.unwrap();
     assert_eq!(select(&pool, TENANT_A, left).await, json!([{"sessions": 0, "results": 0}]));
+}
+
+#[tokio::test]
+async fn a_tenant_without_any_other_job_gets_rid_of_its_guests_too() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    let token = invite(&pool, TENANT_A, Offer::Catalog).await;
+    guest::upload(&pool, &token, CATALOG.as_bytes(), now()).await.unwrap();
+    assert_eq!(Queue::new().tenants(&pool).await.unwrap(), [TENANT_A]);
+    let left =
+        "select (select count(*) from guest_sessions) as sessions, (select count(*) from guest_results) as results,
+        (select state from rls_jobs) as job";
+    for (days, sessions, results, job) in [(6, 1, 5, "scheduled"), (7, 0, 0, "completed")] {
+        change(&pool, TENANT_A, "update rls_jobs set due_at = now(), rank = now()").await;
+        processor_at(&pool, mail.path(), now() + Duration::days(days)).drain(TENANT_A).await.unwrap();
+        let expected = json!([{"sessions": sessions, "results": results, "job": job}]);
+        assert_eq!(select(&pool, TENANT_A, left).await, expected, "after {days} days");
+    }
 }

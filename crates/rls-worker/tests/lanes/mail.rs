@@ -1,47 +1,50 @@
 //! Mail through a server: what is sent, and what is not sent twice.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rls_runtime::queue::{NewJob, Queue};
 use rls_runtime::testing::{TENANT_A, TENANT_B, TestDb};
 use rls_runtime::worker::Worker;
 use rls_runtime::{RlsPool, with_tenant};
 use rls_worker::notifications::mail::Letterhead;
 use rls_worker::notifications::preferences::{self, Channel, Wants};
+use rls_worker::notifications::roots::Roots;
 use rls_worker::notifications::smtp::Smtp;
 use rls_worker::notifications::templates::Template;
-use rls_worker::notifications::transport::Transport;
+use rls_worker::notifications::transport::{Mail, Transport};
 use rls_worker::notifications::unsubscribe::{self, Key, Subscription};
 use rls_worker::workers::job_processor::{State, worker};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::mail_server::{Answer, MailServer};
+use crate::outbox::*;
 use crate::support::*;
-
-/// Long enough for an answer of this machine.
-const PATIENT: Duration = Duration::from_secs(60);
-
-/// Too short for a server that says nothing, long enough for all else.
-const IMPATIENT: Duration = Duration::from_secs(2);
 
 fn key() -> Key {
     Key::new("a key for tests only").unwrap()
 }
 
 fn mailing(pool: &RlsPool, server: &MailServer, patience: Duration, connections: usize) -> Worker<State> {
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    mailing_to(pool, &url, &Roots::default(), patience, connections)
+}
+
+/// A worker whose mail goes to the server of a URL.
+pub fn mailing_to(pool: &RlsPool, url: &str, roots: &Roots, patience: Duration, connections: usize) -> Worker<State> {
     let letterhead = Letterhead {
         from: "Alerts <alerts@example.com>".parse().unwrap(),
         unsubscribe_url: "https://example.com/unsubscribe".to_owned(),
         unsubscribe_mail: Some("unsubscribe@example.com".parse().unwrap()),
         key: key(),
     };
-    let smtp = Smtp::new(&format!("smtp://127.0.0.1:{}", server.port), letterhead, connections, patience).unwrap();
-    worker(pool.clone(), State { now: Arc::new(now), transport: Transport::Smtp(Arc::new(smtp)) }, 2)
+    let smtp = Smtp::new(url, roots, letterhead, connections, patience).unwrap();
+    let transport = Transport { mail: Mail::Smtp(Arc::new(smtp)), ..Transport::files(Path::new("")) };
+    worker(pool.clone(), State { now: Arc::new(now), ..State::new(transport) }, 2)
 }
 
 /// A database in which these users want mail about exceptions.
-async fn subscribed(users: &[&str]) -> (TestDb, RlsPool) {
+pub async fn subscribed(users: &[&str]) -> (TestDb, RlsPool) {
     let db = database().await;
     let pool = db.pool().await;
     for user in users {
@@ -60,32 +63,6 @@ async fn subscribed(users: &[&str]) -> (TestDb, RlsPool) {
         .unwrap_or_else(|error: sqlx::Error| panic!("{error}"));
     }
     (db, pool)
-}
-
-async fn exception(pool: &RlsPool, key: &str) {
-    let event = json!({"key": key, "type": "ship.exception", "kind": "LINK_AMBIGUOUS"});
-    let job = NewJob::new("notification_event", "notification_event", &event).unwrap().max_attempts(3);
-    with_tenant(pool, TENANT_A, async |mut tx| Queue::new().enqueue(&mut tx, &job).await.map(drop))
-        .await
-        .unwrap_or_else(|error: sqlx::Error| panic!("{error}"));
-}
-
-async fn retry_now(pool: &RlsPool) {
-    let sql = "update rls_jobs set due_at = now(), rank = now() where state = 'retryable'";
-    assert_eq!(change(pool, TENANT_A, sql).await, 1, "the job waits to be tried again");
-}
-
-async fn deliveries(pool: &RlsPool) -> Value {
-    select(
-        pool,
-        TENANT_A,
-        "select status, reason, attempt, unknown_ends from notification_deliveries order by recipient, dedupe_key",
-    )
-    .await
-}
-
-async fn summary(pool: &RlsPool) -> Value {
-    select(pool, TENANT_A, "select state, result from rls_jobs").await[0].clone()
 }
 
 fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {

@@ -4,6 +4,8 @@ use rls_runtime::queue::Queue;
 use rls_runtime::testing::{TENANT_A, TENANT_B, TestDb};
 use rls_runtime::{RlsPool, with_tenant};
 use rls_worker::notifications::scheduler;
+use rls_worker::notifications::transport::Transport;
+use rls_worker::workers::job_processor::{State, worker};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -228,4 +230,34 @@ async fn a_day_that_stands_out_is_told_once() {
     assert_eq!(told[0]["status"], "SENT", "{told}");
     assert!(told[0]["subject"].as_str().unwrap().starts_with("SIMA exposure spike: ALL 40"), "{told}");
     assert_eq!(told.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_caught_order_has_a_link_to_its_review_where_there_are_pages() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    wants(&db, "ann", "trade-caught", "IN_APP").await;
+    everything(&pool, TENANT_A).await;
+    let state = |pages: Option<&str>| State {
+        now: std::sync::Arc::new(now),
+        pages: pages.map(|url| url.parse().unwrap()),
+        ..State::new(Transport::files(mail.path()))
+    };
+    let bodies = async |key: &str, pages: Option<&str>| {
+        let event = json!({"key": key, "type": "trade.order.caught", "order": "SO-70011"});
+        enqueue(&pool, TENANT_A, "notification_event", event).await;
+        worker(pool.clone(), state(pages), 1).drain(TENANT_A).await.unwrap();
+        let sql = format!("select body_text, body_html from notification_deliveries where dedupe_key = '{key}'");
+        let found = select(&pool, TENANT_A, &sql).await;
+        [found[0]["body_text"].as_str().unwrap().to_owned(), found[0]["body_html"].as_str().unwrap().to_owned()]
+    };
+    for body in bodies("without", None).await {
+        assert!(!body.contains("caught-orders"), "{body}");
+    }
+    let id = select(&pool, TENANT_A, "select id from trade_caught_orders").await[0]["id"].clone();
+    let [text, page] = bodies("with", Some("https://app.example.com/trade")).await;
+    let link = format!("https://app.example.com/trade/caught-orders/{}", id.as_str().unwrap());
+    assert!(text.lines().any(|line| line == link), "{text}");
+    assert!(page.replace("&#x2f;", "/").contains(&format!("href=\"{link}\"")), "{page}");
 }

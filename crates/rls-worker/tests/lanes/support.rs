@@ -95,7 +95,12 @@ pub async fn select(pool: &RlsPool, tenant: TenantId, sql: &str) -> Value {
 
 /// A worker for all lanes at the time of the golden figures, whose mail is files.
 pub fn processor(pool: &RlsPool, mail: &std::path::Path) -> Worker<State> {
-    let state = State { now: std::sync::Arc::new(now), transport: Transport::Files(mail.to_owned()) };
+    processor_at(pool, mail, now())
+}
+
+/// The same at another time.
+pub fn processor_at(pool: &RlsPool, mail: &std::path::Path, time: DateTime<Utc>) -> Worker<State> {
+    let state = State { now: std::sync::Arc::new(move || time), ..State::new(Transport::files(mail)) };
     worker(pool.clone(), state, 2)
 }
 

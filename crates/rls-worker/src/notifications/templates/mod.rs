@@ -14,6 +14,8 @@ use minijinja::Environment;
 use rls_runtime::TenantTx;
 use serde_json::{Map, Value};
 
+use super::pages::Pages;
+use super::zone;
 use crate::table::FileError;
 use crate::workers::outcome::LaneError;
 
@@ -69,6 +71,19 @@ impl Template {
         }
     }
 
+    /// What it tells of, as programs know it.
+    #[must_use]
+    pub const fn event(self) -> &'static str {
+        match self {
+            Template::TradeCaught => "trade.order.caught",
+            Template::TradeSpike => "trade.spike",
+            Template::TradeDigest => "trade.digest",
+            Template::ShipRecon => "ship.recon.completed",
+            Template::ShipException => "ship.exception",
+            Template::ShipStale => "ship.stale",
+        }
+    }
+
     /// The template of a window.
     #[must_use]
     pub fn of_digest(name: &str) -> Option<Template> {
@@ -117,9 +132,10 @@ pub(super) async fn of_event(
     tx: &mut TenantTx,
     template: Template,
     payload: &Map<String, Value>,
+    pages: Option<&Pages>,
 ) -> Result<Value, LaneError> {
     match template {
-        Template::TradeCaught => trade_caught::variables(tx, payload).await,
+        Template::TradeCaught => trade_caught::variables(tx, payload, pages).await,
         Template::TradeSpike => trade_spike::variables(tx, payload).await,
         Template::ShipException => ship_exception::variables(tx, payload).await,
         Template::ShipRecon => ship_recon::of_job(tx, payload).await,
@@ -141,10 +157,12 @@ pub(super) async fn of_window(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
 ) -> Result<Option<Value>, LaneError> {
+    let zone = zone::of_tenant(tx).await?;
+    let days = zone::day(from, zone)..zone::day(to, zone);
     Ok(match template {
-        Template::TradeDigest => trade_digest::variables(tx, from, to).await?,
-        Template::ShipStale => ship_stale::variables(tx, to).await?,
-        _ => ship_recon::of_window(tx, from, to).await?,
+        Template::TradeDigest => trade_digest::variables(tx, from..to, days).await?,
+        Template::ShipStale => ship_stale::variables(tx, days.end, zone).await?,
+        _ => ship_recon::of_window(tx, days).await?,
     })
 }
 
@@ -161,6 +179,10 @@ const CSS: &[(&str, &str)] = &[
     ("fact", "padding:8px 12px 8px 0;border-top:1px solid #d9dee5;text-align:left;font-weight:600;vertical-align:top"),
     ("td", "padding:8px 12px 8px 0;border-top:1px solid #d9dee5;vertical-align:top"),
     ("td_number", "padding:8px 0 8px 12px;border-top:1px solid #d9dee5;text-align:right;vertical-align:top"),
+    (
+        "button",
+        "display:inline-block;padding:11px 18px;background:#1f5fae;border-radius:6px;color:#ffffff;font-weight:600;text-decoration:none",
+    ),
     ("act", "margin:20px 0 0;padding:12px 14px;background:#fff6df;border-left:4px solid #b98a1b;border-radius:4px"),
 ];
 

@@ -1,6 +1,8 @@
 //! What carriers billed and what of it was too much: of one job, or of a window.
 
-use chrono::{DateTime, Utc};
+use std::ops::Range;
+
+use chrono::NaiveDate;
 use rls_runtime::TenantTx;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -21,13 +23,9 @@ pub(super) async fn of_job(tx: &mut TenantTx, payload: &Map<String, Value>) -> R
     Ok(sqlx::query_scalar(OF_JOB).bind(job).fetch_one(&mut **tx).await?)
 }
 
-/// The findings of the invoices of a window; nothing when there are none.
-pub(super) async fn of_window(
-    tx: &mut TenantTx,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-) -> sqlx::Result<Option<Value>> {
-    let found: Value = sqlx::query_scalar(OF_WINDOW).bind(from).bind(to).fetch_one(&mut **tx).await?;
+/// The findings of the invoices of these days; nothing when there are none.
+pub(super) async fn of_window(tx: &mut TenantTx, days: Range<NaiveDate>) -> sqlx::Result<Option<Value>> {
+    let found: Value = sqlx::query_scalar(OF_WINDOW).bind(days.start).bind(days.end).fetch_one(&mut **tx).await?;
     Ok((found["invoices"] != 0).then_some(found))
 }
 
@@ -73,4 +71,4 @@ select jsonb_build_object(
 
 const OF_JOB: &str = figures_of!("c.job_id = $1");
 
-const OF_WINDOW: &str = figures_of!("v.invoice_date >= $1::date and v.invoice_date < $2::date");
+const OF_WINDOW: &str = figures_of!("v.invoice_date >= $1 and v.invoice_date < $2");

@@ -1,19 +1,20 @@
 //! What waits for too long: findings and claims that nobody works on, shipments that nobody links, carriers that sent no invoice.
 
-use chrono::{DateTime, Utc};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
 use rls_runtime::TenantTx;
 use serde_json::Value;
 
 /// Nothing when nothing waits.
-pub(super) async fn variables(tx: &mut TenantTx, now: DateTime<Utc>) -> sqlx::Result<Option<Value>> {
+pub(super) async fn variables(tx: &mut TenantTx, today: NaiveDate, zone: Tz) -> sqlx::Result<Option<Value>> {
     let found: Value = sqlx::query_scalar(
         "with findings as (
-             select f.state, f.variance, f.dispute_by, $1::date - max(e.at)::date as age
+             select f.state, f.variance, f.dispute_by, $1 - max(e.at at time zone $2)::date as age
              from ship_findings f join ship_finding_events e on e.tenant_id = f.tenant_id and e.finding_id = f.id
              where f.state in ('OPEN', 'DISPUTED', 'SUBMITTED', 'CARRIER_REVIEW')
              group by f.tenant_id, f.id
          ), claims as (
-             select $1::date - max(e.at)::date as age
+             select $1 - max(e.at at time zone $2)::date as age
              from ship_claims c join ship_claim_events e on e.tenant_id = c.tenant_id and e.claim_id = c.id
              where c.state = 'SUBMITTED' group by c.tenant_id, c.id
          ), stale as (
@@ -26,11 +27,11 @@ pub(super) async fn variables(tx: &mut TenantTx, now: DateTime<Utc>) -> sqlx::Re
              -- Their money is counted by their findings.
              select 'claims that the carrier has not acknowledged', age, 0, null from claims where age > 10
              union all
-             select 'shipments without an order', $1::date - ship_date, 0, null from shipments
-             where link_state <> 'LINKED' and $1::date - ship_date > 21
+             select 'shipments without an order', $1 - ship_date, 0, null from shipments
+             where link_state <> 'LINKED' and $1 - ship_date > 21
              union all
-             select 'no new invoice from ' || carrier, $1::date - max(invoice_date), 0, null
-             from carrier_invoices group by carrier having $1::date - max(invoice_date) > 14
+             select 'no new invoice from ' || carrier, $1 - max(invoice_date), 0, null
+             from carrier_invoices group by carrier having $1 - max(invoice_date) > 14
          )
          select jsonb_build_object(
              'count', count(*), 'oldest', coalesce(max(age), 0),
@@ -39,10 +40,11 @@ pub(super) async fn variables(tx: &mut TenantTx, now: DateTime<Utc>) -> sqlx::Re
                      order by q.oldest desc, q.what), '[]')
                  from (select what, count(*) as count, max(age) as oldest from stale group by what) q),
              'deadlines', (select coalesce(jsonb_agg(d.dispute_by order by d.dispute_by), '[]')
-                 from (select distinct dispute_by from stale where dispute_by >= $1::date order by 1 limit 5) d))
+                 from (select distinct dispute_by from stale where dispute_by >= $1 order by 1 limit 5) d))
          from stale",
     )
-    .bind(now)
+    .bind(today)
+    .bind(zone.name())
     .fetch_one(&mut **tx)
     .await?;
     Ok((found["count"] != 0).then_some(found))

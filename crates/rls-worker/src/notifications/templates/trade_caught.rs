@@ -2,15 +2,21 @@
 
 use rls_runtime::TenantTx;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{not_found, subject};
+use crate::notifications::pages::Pages;
 use crate::workers::outcome::LaneError;
 
-pub(super) async fn variables(tx: &mut TenantTx, payload: &Map<String, Value>) -> Result<Value, LaneError> {
+pub(super) async fn variables(
+    tx: &mut TenantTx,
+    payload: &Map<String, Value>,
+    pages: Option<&Pages>,
+) -> Result<Value, LaneError> {
     let order = subject(payload, "order")?;
     let found: Option<Value> = sqlx::query_scalar(
         "select jsonb_build_object(
-             'order', o.order_number, 'exposure', to_char(c.exposure_cad, 'FM999,999,990.00'), 'kind', c.exposure_kind,
+             'caught', c.id, 'order', o.order_number, 'exposure', to_char(c.exposure_cad, 'FM999,999,990.00'), 'kind', c.exposure_kind,
              'measures', c.measure_codes,
              'ship_by', (select min(l.requested_ship_date) from order_lines l
                  where l.tenant_id = o.tenant_id and l.order_id = o.id and l.line_number = any (c.line_numbers)),
@@ -27,5 +33,8 @@ pub(super) async fn variables(tx: &mut TenantTx, payload: &Map<String, Value>) -
     .bind(order)
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(found.ok_or_else(|| not_found("the order"))?)
+    let mut found = found.ok_or_else(|| not_found("the order"))?;
+    let id = found.as_object_mut().and_then(|fields| serde_json::from_value::<Uuid>(fields.remove("caught")?).ok());
+    found["review_link"] = pages.zip(id).map(|(pages, id)| pages.caught_order(id)).into();
+    Ok(found)
 }

@@ -1,18 +1,20 @@
 //! What was caught, cleared and missed in a window, and what waits.
 
-use chrono::{DateTime, Utc};
+use std::ops::Range;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use rls_runtime::TenantTx;
 use serde_json::Value;
 
-/// Nothing when nothing happened and nothing waits.
+/// Of a window, and the days that it has on the tenant's wall; nothing when nothing happened and nothing waits.
 pub(super) async fn variables(
     tx: &mut TenantTx,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
+    window: Range<DateTime<Utc>>,
+    days: Range<NaiveDate>,
 ) -> sqlx::Result<Option<Value>> {
     let found: Value = sqlx::query_scalar(
         "with caught as (
-             select * from trade_caught_orders where first_caught_on >= $1::date and first_caught_on < $2::date
+             select * from trade_caught_orders where first_caught_on >= $3 and first_caught_on < $4
          ), waiting as (
              select r.as_of from sima_results r where r.superseded_by is null
                  and r.verdict = 'NEEDS_REVIEW' and not exists (select from sima_reviews v where v.tenant_id = r.tenant_id
@@ -21,7 +23,7 @@ pub(super) async fn variables(
              select type, payload from notification_events where raised_at >= $1 and raised_at < $2
          )
          select jsonb_build_object(
-             'date', to_char($2, 'YYYY-MM-DD'),
+             'date', $4,
              'caught', (select count(*) from caught where state in ('OPEN', 'ACKNOWLEDGED')),
              'held', (select count(*) from caught where state = 'HELD'),
              'cleared', (select count(*) from caught where state = 'CLEARED'),
@@ -38,16 +40,18 @@ pub(super) async fn variables(
              'flips', (select coalesce(jsonb_agg(payload order by payload ->> 'sku'), '[]') from events where type = 'trade.verdict.changed'),
              'failed', (select coalesce(jsonb_agg(payload order by payload::text), '[]') from events where type = 'job.failed'),
              'reviews_waiting', (select count(*) from waiting),
-             'oldest_review', (select $2::date - min(as_of) from waiting),
+             'oldest_review', (select $4 - min(as_of) from waiting),
              'undelivered', (select count(*) from notification_deliveries where status = 'FAILED'
                  and created_at >= $1 and created_at < $2),
              'suppressed', (select count(*) from notification_deliveries where status = 'SUPPRESSED'
                  and created_at >= $1 and created_at < $2),
              'expiring', (select coalesce(jsonb_agg(jsonb_build_object('code', code, 'on', nominal_expiry) order by nominal_expiry, code), '[]')
-                 from sima_measures where nominal_expiry >= $2::date and nominal_expiry < $2::date + 90))",
+                 from sima_measures where nominal_expiry >= $4 and nominal_expiry < $4 + 90))",
     )
-    .bind(from)
-    .bind(to)
+    .bind(window.start)
+    .bind(window.end)
+    .bind(days.start)
+    .bind(days.end)
     .fetch_one(&mut **tx)
     .await?;
     let is_some = |name: &str| match &found[name] {
