@@ -14,6 +14,21 @@ pub fn cents(value: Decimal) -> Decimal {
     value.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
 }
 
+/// A figure as people read it: `1,234.50`.
+///
+/// ```
+/// assert_eq!(rls_worker::money::shown("-1234567.005".parse().unwrap()), "-1,234,567.01");
+/// ```
+#[must_use]
+pub fn shown(value: Decimal) -> String {
+    let text = format!("{:.2}", cents(value).abs());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, "00"));
+    let groups: Vec<&str> =
+        whole.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    let sign = if cents(value).is_sign_negative() { "-" } else { "" };
+    format!("{sign}{}.{fraction}", groups.join(","))
+}
+
 /// Reads a figure as people and spreadsheets write it: `1,234.50`, `$12`, `1.2E3`, `-4`.
 ///
 /// Nothing for what is no number, and for what is too large to be one of ours.

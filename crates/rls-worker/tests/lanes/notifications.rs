@@ -47,7 +47,7 @@ async fn those_who_want_to_hear_of_a_caught_order() {
         deliveries(&pool).await,
         json!([
             {"template": "ship-recon", "recipient": "cid", "status": "SENT", "reason": null,
-             "subject": "Invoice reconciliation FEDEX 2: 17.29 recoverable"},
+             "subject": "Invoice reconciliation FEDEX 2: 17.29 CAD recoverable"},
             {"template": "trade-caught", "recipient": "ann", "status": "SENT", "reason": null,
              "subject": "[Action] SO-70011: 2,176.82 CAD SIMA exposure (UDS)"},
             {"template": "trade-caught", "recipient": "bob", "status": "SENT", "reason": null,
@@ -63,7 +63,7 @@ async fn those_who_want_to_hear_of_a_caught_order() {
     assert!(page.contains("REC-LTH-01") && page.contains("824.19") && page.contains("2026-02-19"), "{page}");
     let preview =
         select(&pool, TENANT_A, "select body_text from notification_deliveries where recipient = 'cid'").await;
-    assert!(preview[0]["body_text"].as_str().unwrap().contains("DUPLICATE_CHARGE: 1, 10.45"), "{preview}");
+    assert!(preview[0]["body_text"].as_str().unwrap().contains("DUPLICATE_CHARGE: 1, 10.45 CAD"), "{preview}");
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn the_same_event_twice_is_told_once_and_too_many_are_held_back() {
     let subject =
         select(&pool, TENANT_A, "select subject from notification_deliveries where template = 'trade-spike' limit 1")
             .await;
-    assert_eq!(subject[0]["subject"], "SIMA exposure spike: UDS 47.4x normal");
+    assert_eq!(subject[0]["subject"], "SIMA exposure spike: UDS 47.4× normal");
 }
 
 #[tokio::test]
@@ -183,8 +183,8 @@ async fn the_digests_of_a_schedule() {
     assert_eq!(
         subjects,
         json!([
-            {"template": "ship-recon", "subject": "Invoice reconciliation FEDEX 1: 6.84 recoverable"},
-            {"template": "ship-recon", "subject": "Invoice reconciliation FEDEX 2: 17.29 recoverable"},
+            {"template": "ship-recon", "subject": "Invoice reconciliation FEDEX 1: 6.84 CAD recoverable"},
+            {"template": "ship-recon", "subject": "Invoice reconciliation FEDEX 2: 17.29 CAD recoverable"},
             {"template": "trade-digest", "subject": "Trade digest 2026-02-17: 0 caught, 0.00 CAD"},
         ]),
         "nothing is stale, and nothing is sent about that"
