@@ -103,6 +103,53 @@ mod discovery {
         assert_eq!(files_with_statements(&report(&folder, &["fuzz"])), ["src/main.rs"]);
     }
 
+    /// What one file of a module imports, the others see; their functions are the module's.
+    #[test]
+    fn included_files_are_part_of_the_module_that_includes_them() {
+        let main = "mod orders {
+    use rls_runtime::with_tenant;
+    use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+    include!(\"parts/writing.rs\");
+    include!(\"parts/handlers.rs\");
+}
+mod invoices {
+    include!(\"parts/invoices.rs\");
+}
+fn main() {}
+";
+        let writing = "async fn remove(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    db.execute_unprepared(\"delete from orders\").await?;
+    Ok(())
+}
+";
+        let handlers = "pub struct Orders {
+    db: DatabaseConnection,
+}
+impl Orders {
+    async fn clear(&self, tenant: TenantId) -> Result<(), DbErr> {
+        with_tenant(&self.db, tenant, async |tx| remove(&tx).await).await
+    }
+}
+";
+        let invoices = "async fn remove(db: &sea_orm::DatabaseConnection) -> Result<(), sea_orm::DbErr> {
+    sea_orm::ConnectionTrait::execute_unprepared(db, \"delete from invoices\").await?;
+    Ok(())
+}
+";
+        let folder = project(&[
+            ("Cargo.toml", PACKAGE),
+            ("src/main.rs", main),
+            ("src/parts/writing.rs", writing),
+            ("src/parts/handlers.rs", handlers),
+            ("src/parts/invoices.rs", invoices),
+        ]);
+        let report = report(&folder, &[]);
+        let rows = report["statements"].as_array().unwrap().iter();
+        let verdicts: Vec<_> =
+            rows.map(|row| (row["function"].as_str().unwrap(), row["verdict"].as_str().unwrap())).collect();
+        assert_eq!(verdicts, [("invoices::remove", "gap"), ("orders::remove", "scoped")]);
+    }
+
     #[test]
     fn a_workspace_is_found_from_below_and_by_manifest_path() {
         let folder = project(&[("Cargo.toml", PACKAGE), ("src/lib.rs", GAP), ("deep/er/x.txt", "")]);

@@ -30,12 +30,25 @@ pub fn place(package: &Package, files: &mut [(PathBuf, SourceFile)]) {
         if placed[file].is_some() {
             continue;
         }
+        let mut next = |child: usize, target: Target| {
+            let queue = if target.is_test { &mut only_tests } else { &mut queue };
+            queue.push_back((child, target));
+        };
         for declared in declarations(&files[file].1.text) {
             if let Some(child) = resolve(&declared, &files[file].0, &target, &index) {
                 let mut target = target.clone();
                 target.module.push(declared.name.to_owned());
                 target.is_test |= declared.only_test;
-                if target.is_test { only_tests.push_back((child, target)) } else { queue.push_back((child, target)) }
+                next(child, target);
+            }
+        }
+        // An included text is part of the module that includes it.
+        for part in included(&files[file].1.text) {
+            let folder = files[file].0.parent().unwrap_or(&package.dir);
+            if let Some(child) = index.get(&super::absolute(Path::new(part.path), folder)) {
+                let mut target = target.clone();
+                target.module.extend(part.inside.map(str::to_owned));
+                next(*child, target);
             }
         }
         placed[file] = Some(target);
@@ -91,6 +104,34 @@ fn declaration(text: &str, at: usize) -> Option<Declared<'_>> {
     });
     let only_test = attributes.iter().any(|line| line.contains("cfg(test)") || line.contains("cfg(all(test"));
     Some(Declared { name: name.trim_start_matches("r#"), path, only_test })
+}
+
+/// A file that a text takes in as code: `include!("part.rs");` on a line of its own.
+#[derive(Debug, PartialEq, Eq)]
+struct Included<'a> {
+    path: &'a str,
+    /// The inline module around it: `mod name { include!(..); }`.
+    inside: Option<&'a str>,
+}
+
+fn included(text: &str) -> impl Iterator<Item = Included<'_>> {
+    memchr::memmem::find_iter(text.as_bytes(), b"include!").filter_map(|at| {
+        let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let rest = text[at + "include!".len()..].trim_start().strip_prefix(['(', '[', '{'])?;
+        let (path, after) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+        let is_alone = text[line_start..at].trim().is_empty() && after.trim_start().starts_with([')', ']', '}']);
+        is_alone.then(|| Included { path, inside: module_around(&text[..line_start]) })
+    })
+}
+
+/// The inline module that the end of a text is in, as far as nothing but imports and other inclusions come before.
+fn module_around(above: &str) -> Option<&str> {
+    let says_nothing = |line: &&str| {
+        line.is_empty() || ["//", "#[", "use ", "pub use ", "include!"].iter().any(|start| line.starts_with(start))
+    };
+    let opening = above.lines().rev().map(str::trim).find(|line| !says_nothing(line))?;
+    let (before, name) = opening.strip_suffix('{')?.trim_end().rsplit_once("mod ")?;
+    (before.is_empty() || before.starts_with("pub")).then_some(name)
 }
 
 /// The attribute lines that stand directly above a line, and what stands before the item on its own line.
@@ -212,6 +253,23 @@ mod tests {
             ("test", "common", true),
         ];
         assert_eq!(found, expected.map(|(kind, module, is_test)| (kind.to_owned(), module.to_owned(), is_test)));
+    }
+
+    #[test]
+    fn an_included_text_is_part_of_the_module_that_includes_it() {
+        let found = placed(
+            &[("lib", "src/lib.rs")],
+            &[
+                ("src/lib.rs", "mod bulk;\npub mod orders {\n    include!(\"a.rs\");\n    include!(\"b.rs\");\n}\n"),
+                ("src/bulk.rs", "include!(\"bulk_parts/export.rs\");\n// include!(\"loose.rs\")"),
+                ("src/bulk_parts/export.rs", ""),
+                ("src/loose.rs", ""),
+                ("src/a.rs", ""),
+                ("src/b.rs", ""),
+            ],
+        );
+        let modules: Vec<&str> = found.iter().map(|(_, module, _)| module.as_str()).collect();
+        assert_eq!(modules, ["", "bulk", "bulk", "loose", "orders", "orders"]);
     }
 
     #[test]

@@ -171,6 +171,7 @@ impl<'a> Index<'a> {
             index.add_modules(file, facts);
             index.add_definitions(file, facts);
         }
+        index.share_packs();
         index.link_globs();
         for (file, facts) in (0..).zip(&facts) {
             index.add_impls(file, facts);
@@ -327,6 +328,20 @@ impl<'a> Index<'a> {
             }
         }
         self.file_modules.push(ids);
+    }
+
+    /// The files that a module includes use the crates that it imports.
+    fn share_packs(&mut self) {
+        let mut of_module: FxHashMap<ModId, u64> = FxHashMap::default();
+        for ((ids, facts), packs) in self.file_modules.iter().zip(self.facts).zip(&self.file_packs) {
+            let written_here = ids.iter().zip(&facts.modules).filter(|(_, module)| !module.is_declaration);
+            for (id, _) in written_here {
+                *of_module.entry(*id).or_default() |= packs;
+            }
+        }
+        for (ids, packs) in self.file_modules.iter().zip(&mut self.file_packs) {
+            *packs |= ids.first().and_then(|root| of_module.get(root)).copied().unwrap_or(0);
+        }
     }
 
     fn add_definitions(&mut self, file: FileId, facts: &FileFacts) {

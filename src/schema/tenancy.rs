@@ -123,7 +123,7 @@ impl Schema {
             if let Some(column) = columns.of(table) {
                 let why = format!("has the column `{}`", column.name);
                 known.insert(table.name.clone(), Tenancy::Tenant(why));
-            } else if table.enabled.is_some() || !table.policies.is_empty() {
+            } else if (table.enabled.is_some() || !table.policies.is_empty()) && !self.is_open_to_all(table) {
                 known.insert(table.name.clone(), Tenancy::Tenant("has row-level security".to_owned()));
             }
         }
@@ -132,11 +132,24 @@ impl Schema {
             self.spread(&mut known);
         }
         for table in self.tables.values().filter(|table| table.created && !no_tenants) {
-            let why = || Tenancy::Shared("has no tenant column and no policies".to_owned());
+            let policies = if table.policies.is_empty() { "no policies" } else { "policies that show it to everybody" };
+            let why = || Tenancy::Shared(format!("has no tenant column and {policies}"));
             known.entry(table.name.clone()).or_insert_with(why);
         }
         self.judge_views(&mut known);
         known
+    }
+
+    /// Whether the table's policies are there only to let everybody read: `for select using (true)`.
+    fn is_open_to_all(&self, table: &Table) -> bool {
+        let is_true = |condition: &Condition| {
+            matches!(predicate::weakness(&condition.text, self), Ok(Some(predicate::Weakness::AlwaysTrue)))
+        };
+        let is_open = |policy: &super::Policy| {
+            let mut conditions = policy.using.iter().chain(&policy.check).peekable();
+            policy.permissive && conditions.peek().is_some() && conditions.all(is_true)
+        };
+        !table.policies.is_empty() && table.policies.iter().all(is_open)
     }
 
     /// Foreign keys and partitions of tables with tenant data lead to more of them.

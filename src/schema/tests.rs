@@ -137,20 +137,28 @@ fn tenancy_of_every_table() {
         "CREATE TABLE tenants (id uuid PRIMARY KEY); CREATE TABLE orders (org_uuid uuid, id uuid);
          CREATE TABLE lines (order_id uuid REFERENCES orders (id)); CREATE TABLE countries (code text);
          CREATE TABLE secrets (user_id uuid); ALTER TABLE secrets ENABLE ROW LEVEL SECURITY;
+         CREATE TABLE units (code text); ALTER TABLE units ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY units_read_all ON units FOR SELECT USING (TRUE);
+         CREATE TABLE notes (owner text); CREATE POLICY own ON notes USING (owner = current_user);
+         CREATE POLICY notes_read_all ON notes FOR SELECT USING (TRUE);
          CREATE VIEW v AS SELECT * FROM lines; CREATE VIEW w AS SELECT * FROM countries;
          CREATE POLICY p ON orders USING (org_uuid = (SELECT current_setting('app.org')::uuid));",
     );
     let tenancies = schema.tenancies(&TableRules::default());
     let is_tenant = |name: &str| matches!(tenancies.get(&named(name)), Some(Tenancy::Tenant(_)));
-    for name in ["orders", "lines", "secrets", "v"] {
+    for name in ["orders", "lines", "secrets", "notes", "v"] {
         assert!(is_tenant(name), "{name}");
     }
-    for name in ["tenants", "countries", "w"] {
+    for name in ["tenants", "countries", "units", "w"] {
         assert!(matches!(tenancies.get(&named(name)), Some(Tenancy::Shared(_))), "{name}");
     }
     assert_eq!(
         exemption(&tenancies, &[named("public.countries")]).unwrap(),
         "`public.countries` has no tenant column and no policies"
+    );
+    assert_eq!(
+        exemption(&tenancies, &[named("units")]).unwrap(),
+        "`units` has no tenant column and policies that show it to everybody"
     );
     assert_eq!(exemption(&tenancies, &[named("countries"), named("orders")]), None);
     assert_eq!(exemption(&tenancies, &[named("unheard_of")]), None);
