@@ -19,9 +19,9 @@ use uuid::Uuid;
 use crate::fingerprint;
 use crate::schema::GUEST_SETTING;
 use crate::ship::charge::Charge;
+use crate::ship::charge_codes::ChargeCodes;
 use crate::ship::findings::{Basis, Billed, audit};
 use crate::ship::layout::Layout;
-use crate::ship::tenant_carrier_overrides::Settings;
 use crate::table::{FileError, Limits, Table, Tally};
 use crate::trade::decision::decide;
 use crate::trade::law;
@@ -290,21 +290,22 @@ async fn verdicts(tx: &mut TenantTx, table: &Table, now: DateTime<Utc>) -> Resul
 /// What is wrong with the charges themselves: a guest has no agreement and no orders to compare them with.
 fn findings(table: &Table, now: DateTime<Utc>) -> Result<(Tally, Vec<Value>), LaneError> {
     let layout = Layout::of(table)?;
-    if matches!(layout, Layout::Agreement(_)) {
-        return Err(FileError::new("FORMAT_UNSUPPORTED", "a guest's file holds charges, not an agreement").into());
+    if !layout.has_charges() {
+        return Err(FileError::new("FORMAT_UNSUPPORTED", "a guest's file holds charges, and nothing else").into());
     }
-    let tally = Tally::of(layout.rows(table), None)?;
+    let codes = ChargeCodes::default();
+    let tally = Tally::of(layout.rows(table, &codes), None)?;
     let mut shipments: BTreeMap<(String, String), Vec<Billed>> = BTreeMap::new();
-    for row in layout.rows(table) {
+    for row in layout.rows(table, &codes) {
         for charge in row?.items {
             let Some(tracking) = charge.tracking.clone() else { continue };
             let of_shipment = shipments.entry((charge.carrier.clone(), tracking)).or_default();
             let same = of_shipment.iter().filter(|billed| is_same(&billed.charge, &charge)).count();
-            of_shipment.push(Billed { charge, occurrence: i32::try_from(same + 1).unwrap_or(i32::MAX) });
+            let occurrence = i32::try_from(same + 1).unwrap_or(i32::MAX);
+            of_shipment.push(Billed { fingerprint: charge.fingerprint(), charge, occurrence });
         }
     }
-    let (settings, today) = (Settings::default(), now.date_naive());
-    let basis = Basis { agreements: &[], settings: &settings, order: None, today };
+    let basis = Basis { agreements: &[], overrides: &[], order: None, today: now.date_naive() };
     let found = shipments.values().flat_map(|charges| audit(charges, &basis));
     // That there is no agreement is so of all that a guest can have.
     let found = found.filter(|finding| finding.kind != "UNAUTHORIZED_ACCOUNT");

@@ -26,7 +26,12 @@ fn read(bytes: &[u8]) -> usize {
                 assert!(!agreements.is_empty());
             }
         }
-        Ok(layout) => layout.rows(&table).flatten().for_each(|row| {
+        Ok(ship::layout::Layout::Overrides(header)) => {
+            if let Ok(overrides) = ship::override_import::read(&table, &header) {
+                assert!(!overrides.is_empty());
+            }
+        }
+        Ok(layout) => layout.rows(&table, &ship::charge_codes::ChargeCodes::default()).flatten().for_each(|row| {
             row.items.iter().for_each(|charge| assert_eq!(charge.fingerprint().len(), 64));
             row.errors
                 .iter()

@@ -87,23 +87,23 @@ const STORE: &str = "
 with input as (
     select * from jsonb_to_recordset($2) as r (row_number bigint, order_number text, number_norm text, order_date date,
         line_number integer, sku text, sku_norm text, quantity numeric, unit_price numeric, currency text,
-        po_number text, po_norm text, tracking_numbers text[], carrier text, ship_to_country text, ship_to_region text,
+        po_number text, po_norm text, tracking_numbers text[], carrier text, service text, ship_to_country text, ship_to_region text,
         ship_to_postal text, postal_norm text, address_type text, exporter_name text, export_country text,
         requested_ship_date date, status text)
 ), trackings as (
     select order_number, array_agg(distinct tracking order by tracking) as tracking_numbers
     from input, unnest(tracking_numbers) as tracking group by order_number
 ), stored as (
-    insert into orders as o (source, order_number, number_norm, order_date, po_number, po_norm, carrier,
+    insert into orders as o (source, order_number, number_norm, order_date, po_number, po_norm, carrier, service,
         tracking_numbers, ship_to_country, ship_to_region, ship_to_postal, postal_norm, address_type)
     select distinct on (i.order_number) 'file', i.order_number, i.number_norm, i.order_date, i.po_number, i.po_norm,
-        i.carrier, coalesce(t.tracking_numbers, '{}'), i.ship_to_country, i.ship_to_region, i.ship_to_postal,
+        i.carrier, i.service, coalesce(t.tracking_numbers, '{}'), i.ship_to_country, i.ship_to_region, i.ship_to_postal,
         i.postal_norm, i.address_type
     from input i left join trackings t using (order_number) order by i.order_number, i.row_number desc
-    on conflict (tenant_id, source, order_number) do update set (order_date, po_number, po_norm, carrier,
+    on conflict (tenant_id, source, order_number) do update set (order_date, po_number, po_norm, carrier, service,
         tracking_numbers, ship_to_country, ship_to_region, ship_to_postal, postal_norm, address_type) =
         (excluded.order_date, coalesce(excluded.po_number, o.po_number), coalesce(excluded.po_norm, o.po_norm),
-        coalesce(excluded.carrier, o.carrier),
+        coalesce(excluded.carrier, o.carrier), coalesce(excluded.service, o.service),
         array(select distinct x from unnest(o.tracking_numbers || excluded.tracking_numbers) x order by x),
         excluded.ship_to_country, coalesce(excluded.ship_to_region, o.ship_to_region),
         coalesce(excluded.ship_to_postal, o.ship_to_postal), coalesce(excluded.postal_norm, o.postal_norm),

@@ -18,6 +18,7 @@ pub const COLUMNS: &[Column] = &[
     Column::optional("po_number"),
     Column::optional("tracking_numbers"),
     Column::optional("carrier"),
+    Column::optional("service_code"),
     Column::required("ship_to_country"),
     Column::optional("ship_to_region"),
     Column::optional("ship_to_postal"),
@@ -67,6 +68,8 @@ pub struct OrderLine {
     pub tracking_numbers: Vec<String>,
     /// The carrier, in upper case.
     pub carrier: Option<String>,
+    /// The service that was asked for, in upper case.
+    pub service: Option<String>,
     /// Where it goes.
     pub ship_to_country: String,
     /// Where it goes.
@@ -127,6 +130,7 @@ pub fn line(fields: &mut Fields<'_>, today: NaiveDate) -> Option<OrderLine> {
         po_number: text("po_number"),
         tracking_numbers: trackings.filter_map(crate::ship::charge::tracking).collect(),
         carrier: text("carrier").map(|carrier| carrier.to_uppercase()),
+        service: text("service_code").map(|service| service.to_uppercase()),
         ship_to_country: ship_to_country?,
         ship_to_region: text("ship_to_region").map(|region| region.to_uppercase()),
         ship_to_postal: text("ship_to_postal"),

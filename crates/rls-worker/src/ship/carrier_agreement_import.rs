@@ -1,5 +1,6 @@
 //! An agreement file in, versions of agreements out: all of it, or nothing.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use crate::money::cents;
+use crate::orders::linkage::normalised;
 use crate::table::{Column, Fields, FileError, Header, RowError, Severity, Table};
 use crate::workers::outcome::Job;
 
@@ -46,6 +48,8 @@ pub enum Kind {
     Fuel,
     /// A service that is paid back when late.
     Guarantee,
+    /// The zone of the postal codes that start with its code.
+    Zone,
 }
 
 /// One row of an agreement.
@@ -161,6 +165,9 @@ fn term(fields: &mut Fields<'_>) -> Option<(Key, String, Term)> {
     if dim_divisor.is_some_and(|divisor| divisor.is_zero()) {
         fields.note("dim_divisor", "AMOUNT_INVALID", Severity::Error);
     }
+    for column in kind.map_or(&[][..], needed) {
+        fields.required(column, "AGREEMENT_TERM_INCOMPLETE");
+    }
     let text = |column| fields.text(column).map(str::to_uppercase);
     let (service, zone, code) = (text("service"), text("zone"), text("code"));
     let (kind, from, to) = (kind?, from?, to?);
@@ -177,6 +184,7 @@ fn kind(fields: &mut Fields<'_>) -> Option<Kind> {
         "ACCESSORIAL" => Some(Kind::Accessorial),
         "FUEL" => Some(Kind::Fuel),
         "GUARANTEE" => Some(Kind::Guarantee),
+        "ZONE" => Some(Kind::Zone),
         _ => None,
     };
     if kind.is_none() {
@@ -185,11 +193,26 @@ fn kind(fields: &mut Fields<'_>) -> Option<Kind> {
     kind
 }
 
+/// The columns that a term says nothing without.
+fn needed(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Header | Kind::Guarantee => &[],
+        Kind::Rate => &["amount"],
+        Kind::Discount | Kind::Fuel => &["pct"],
+        Kind::Accessorial => &["code", "amount"],
+        Kind::Zone => &["code", "zone"],
+    }
+}
+
 /// Terms for the same thing at the same time, prices that fall with the weight, two currencies.
 fn contradictions(rows: &[Numbered]) -> Vec<RowError> {
     let mut errors = Vec::new();
     let mut sorted: Vec<&Numbered> = rows.iter().collect();
-    let subject = |term: &Term| (term.kind, term.service.clone(), term.zone.clone(), term.code.clone());
+    let subject = |term: &Term| {
+        // That a code has two zones is a contradiction.
+        let zone = term.zone.clone().filter(|_| term.kind != Kind::Zone);
+        (term.kind, term.service.clone(), zone, term.code.clone())
+    };
     sorted.sort_by_cached_key(|(number, _, term)| (subject(term), term.weight_to, term.from, *number));
     for pair in sorted.windows(2) {
         let [(_, _, before), (number, _, after)] = [pair[0], pair[1]];
@@ -221,31 +244,49 @@ impl Agreement {
     #[must_use]
     pub fn rate(&self, service: &str, zone: &str, weight: Decimal, day: NaiveDate) -> Option<Decimal> {
         let rates = self.on(Kind::Rate, day).filter(|term| {
-            let fits = fits(&term.service, service) && fits(&term.zone, zone);
-            fits && term.weight_to.is_none_or(|heaviest| weight <= heaviest)
+            let in_zone = term.zone.as_deref().is_none_or(|of| same_zone(of, zone));
+            in_zone && fits(&term.service, service) && term.weight_to.is_none_or(|heaviest| weight <= heaviest)
         });
-        rates.min_by_key(|term| term.weight_to.unwrap_or(Decimal::MAX)).and_then(|term| term.amount)
+        let order = |term: &&Term| (Reverse(own(term)), term.weight_to.unwrap_or(Decimal::MAX));
+        rates.min_by_key(order).and_then(|term| term.amount)
     }
 
     /// The percentage off a charge, and its floor.
     #[must_use]
     pub fn discount(&self, service: &str, code: &str, day: NaiveDate) -> Option<(Decimal, Option<Decimal>)> {
-        let mut discounts =
+        let discounts =
             self.on(Kind::Discount, day).filter(|term| fits(&term.service, service) && fits(&term.code, code));
-        discounts.next().and_then(|term| Some((term.pct?, term.minimum)))
+        discounts.max_by_key(|term| own(term)).and_then(|term| Some((term.pct?, term.minimum)))
     }
 
     /// What a surcharge costs after its discount.
     #[must_use]
-    pub fn accessorial(&self, code: &str, day: NaiveDate) -> Option<Decimal> {
-        let mut prices = self.on(Kind::Accessorial, day).filter(|term| term.code.as_deref() == Some(code));
-        prices.next().and_then(|term| Some(less(term.amount?, term.pct.unwrap_or_default())))
+    pub fn accessorial(&self, service: &str, code: &str, day: NaiveDate) -> Option<Decimal> {
+        let of_code = self.on(Kind::Accessorial, day).filter(|term| term.code.as_deref() == Some(code));
+        let price = of_code.filter(|term| fits(&term.service, service)).max_by_key(|term| own(term));
+        price.and_then(|term| Some(less(term.amount?, term.pct.unwrap_or_default())))
     }
 
     /// The fuel surcharge of the week of a day, in percent.
     #[must_use]
     pub fn fuel(&self, service: &str, day: NaiveDate) -> Option<Decimal> {
-        self.on(Kind::Fuel, day).find(|term| fits(&term.service, service)).and_then(|term| term.pct)
+        let rates = self.on(Kind::Fuel, day).filter(|term| fits(&term.service, service));
+        rates.max_by_key(|term| own(term)).and_then(|term| term.pct)
+    }
+
+    /// Whether a service is paid back when it is late.
+    #[must_use]
+    pub fn guarantees(&self, service: &str, day: NaiveDate) -> bool {
+        self.on(Kind::Guarantee, day).any(|term| fits(&term.service, service))
+    }
+
+    /// The zone of a postal code, by the longest start that the agreement lists.
+    #[must_use]
+    pub fn zone(&self, service: &str, postal: &str, day: NaiveDate) -> Option<&str> {
+        let postal = normalised(postal);
+        let starts = |term: &&Term| term.code.as_deref().is_some_and(|code| postal.starts_with(&normalised(code)));
+        let zones = self.on(Kind::Zone, day).filter(|term| fits(&term.service, service)).filter(starts);
+        zones.max_by_key(|term| (term.code.as_deref().map(str::len), own(term))).and_then(|term| term.zone.as_deref())
     }
 
     fn on(&self, kind: Kind, day: NaiveDate) -> impl Iterator<Item = &Term> {
@@ -300,6 +341,18 @@ pub async fn load(tx: &mut TenantTx) -> sqlx::Result<Vec<Agreement>> {
 #[must_use]
 pub fn less(price: Decimal, pct: Decimal) -> Decimal {
     cents(price * (Decimal::ONE_HUNDRED - pct) / Decimal::ONE_HUNDRED)
+}
+
+/// How much of it is said for itself: a term of a service and a zone goes before one of all.
+fn own(term: &Term) -> usize {
+    [&term.service, &term.zone, &term.code].into_iter().flatten().count()
+}
+
+/// Zones are the same in whatever case, and with zeros in front or not.
+#[must_use]
+pub fn same_zone(one: &str, other: &str) -> bool {
+    let plain = |zone: &str| zone.trim().trim_start_matches('0').to_uppercase();
+    plain(one) == plain(other)
 }
 
 /// A term without a service is for all services.

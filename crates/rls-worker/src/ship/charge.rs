@@ -1,6 +1,6 @@
 //! One charge of one invoice, whatever file it came from.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -56,8 +56,24 @@ pub struct Charge {
     pub ship_date: Option<NaiveDate>,
     /// When it arrived.
     pub delivered_on: Option<NaiveDate>,
-    /// The zone.
+    /// The time of that day.
+    pub delivered_time: Option<NaiveTime>,
+    /// When it was to arrive at the latest.
+    pub committed_on: Option<NaiveDate>,
+    /// The time of that day.
+    pub committed_time: Option<NaiveTime>,
+    /// The service that was asked for.
+    pub ordered_service: Option<String>,
+    /// Whether the carrier ever saw the label.
+    pub scanned: Option<bool>,
+    /// Whether the carrier says that it went to a home.
+    pub residential: Option<bool>,
+    /// The zone that is billed.
     pub zone: Option<String>,
+    /// The zone that was agreed.
+    pub agreed_zone: Option<String>,
+    /// Weighed and measured in kilograms and centimetres.
+    pub is_metric: bool,
     /// As weighed, in pounds.
     pub actual_weight_lb: Option<Decimal>,
     /// As billed, in pounds.
@@ -74,6 +90,12 @@ pub struct Charge {
     pub dest_country: Option<String>,
     /// One of [`CODES`].
     pub code: String,
+    /// The code that it would have without the tenant's own map, where that gives it another.
+    #[serde(skip)]
+    #[sqlx(skip)]
+    pub mapped_from: Option<String>,
+    /// The carrier's own code.
+    pub carrier_code: Option<String>,
     /// What the carrier calls it.
     pub description: Option<String>,
     /// Before the discount.
@@ -93,12 +115,13 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// The same charge has the same fingerprint in whatever invoice or file it stands.
+    /// The same charge has the same fingerprint in whatever invoice or file it stands, and however the tenant maps its code.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let day = self.ship_date.map_or(String::new(), |day| day.to_string());
         let tracking = self.tracking.as_deref().unwrap_or_default();
-        fingerprint::of_texts([tracking, &self.code, &self.service, &money(self.net), &self.currency, &day])
+        let code = self.mapped_from.as_ref().unwrap_or(&self.code);
+        fingerprint::of_texts([tracking, code, &self.service, &money(self.net), &self.currency, &day])
     }
 
     /// Whether the amounts belong together to two cents.
@@ -134,16 +157,32 @@ pub fn is_corrupted(text: &str) -> bool {
     mantissa.is_some_and(|mantissa| mantissa.chars().all(|c| c.is_ascii_digit() || c == '.'))
 }
 
+/// What a pound weighs, in kilograms.
+pub const KG_OF_LB: Decimal = Decimal::from_parts(45_359_237, 0, 0, false, 8);
+
+/// What an inch measures, in centimetres.
+pub const CM_OF_IN: Decimal = Decimal::from_parts(254, 0, 0, false, 2);
+
+/// Whether a weight is in kilograms.
+#[must_use]
+pub fn is_kilograms(unit: &str) -> bool {
+    unit.to_uppercase().starts_with('K')
+}
+
+/// Whether a length is in centimetres.
+#[must_use]
+pub fn is_centimetres(unit: &str) -> bool {
+    unit.to_uppercase().starts_with('C')
+}
+
 /// A weight in pounds.
 #[must_use]
 pub fn pounds(value: Decimal, unit: &str) -> Decimal {
-    let is_metric = unit.to_uppercase().starts_with('K');
-    if is_metric { (value / Decimal::new(45_359_237, 8)).round_dp(6) } else { value }
+    if is_kilograms(unit) { (value / KG_OF_LB).round_dp(6) } else { value }
 }
 
 /// A length in inches.
 #[must_use]
 pub fn inches(value: Decimal, unit: &str) -> Decimal {
-    let is_metric = unit.to_uppercase().starts_with('C');
-    if is_metric { (value / Decimal::new(254, 2)).round_dp(6) } else { value }
+    if is_centimetres(unit) { (value / CM_OF_IN).round_dp(6) } else { value }
 }

@@ -6,9 +6,10 @@
 use rust_decimal::Decimal;
 
 use super::canonical::{required_amount, size, tracking_of};
-use super::charge::{Charge, code_of, inches, pounds};
+use super::charge::{Charge, code_of, inches, is_kilograms, pounds};
+use super::charge_codes::ChargeCodes;
 use crate::money;
-use crate::table::{Column, Fields, FileError, Header, Row, RowError, Severity};
+use crate::table::{Column, Fields, FileError, Header, Row, RowError, Severity, time_of_day};
 
 /// The title that tells this layout from others.
 pub const MARK: &str = "Express or Ground Tracking ID";
@@ -22,6 +23,7 @@ const COLUMNS: &[Column] = &[
     Column::optional("ground_service").or(&["Ground Service"]),
     Column::optional("ship_date").or(&["Shipment Date"]),
     Column::optional("delivered").or(&["POD Delivery Date"]),
+    Column::optional("delivered_time").or(&["POD Delivery Time"]),
     Column::optional("actual").or(&["Actual Weight Amount"]),
     Column::optional("actual_unit").or(&["Actual Weight Units"]),
     Column::optional("rated").or(&["Rated Weight Amount"]),
@@ -62,20 +64,20 @@ impl Layout {
 
     /// The charges of a row; none where it is rejected.
     #[must_use]
-    pub fn charges(&self, row: &Row) -> (Vec<Charge>, Vec<RowError>) {
+    pub fn charges(&self, row: &Row, codes: &ChargeCodes) -> (Vec<Charge>, Vec<RowError>) {
         let mut fields = Fields::new(&self.header, row);
-        let charges = self.read(&mut fields, row).filter(|_| !fields.rejected());
+        let charges = self.read(&mut fields, row, codes).filter(|_| !fields.rejected());
         (charges.unwrap_or_default(), fields.into_errors())
     }
 
-    fn read(&self, fields: &mut Fields<'_>, row: &Row) -> Option<Vec<Charge>> {
+    fn read(&self, fields: &mut Fields<'_>, row: &Row, codes: &ChargeCodes) -> Option<Vec<Charge>> {
         let shipment = shipment(fields);
         let transport = required_amount(fields, "transport");
         let net = required_amount(fields, "net");
         let surcharges = self.surcharges(fields, row);
         let (shipment, transport, net) = (shipment?, transport?, net?);
         let discount: Decimal =
-            -surcharges.iter().map(|(_, amount)| *amount).filter(|a| a.is_sign_negative()).sum::<Decimal>();
+            -surcharges.iter().map(|pair| pair.amount).filter(Decimal::is_sign_negative).sum::<Decimal>();
         let freight = Charge {
             code: "FRT".to_owned(),
             description: Some(shipment.service.clone()),
@@ -85,14 +87,8 @@ impl Layout {
             ..shipment.clone()
         };
         let mut charges = vec![freight];
-        for (description, amount) in surcharges.into_iter().filter(|(_, amount)| amount.is_sign_positive()) {
-            let code = code_of(&description).unwrap_or_else(|| {
-                fields.note("tracking", "CHARGE_UNMAPPED", Severity::Warn);
-                "OTHER"
-            });
-            let code = code.to_owned();
-            let (gross, description) = (amount, Some(description));
-            charges.push(Charge { code, description, gross, net: amount, ..shipment.clone() });
+        for pair in surcharges.into_iter().filter(|pair| pair.amount.is_sign_positive()) {
+            charges.push(pair.charge(&shipment, fields, codes));
         }
         let total: Decimal = charges.iter().map(|charge| charge.net).sum();
         if (total - net).abs() > Decimal::new(2, 2) {
@@ -102,16 +98,42 @@ impl Layout {
     }
 
     /// Descriptions with their amounts; discounts are negative.
-    fn surcharges(&self, fields: &mut Fields<'_>, row: &Row) -> Vec<(String, Decimal)> {
+    fn surcharges(&self, fields: &mut Fields<'_>, row: &Row) -> Vec<Pair> {
         let mut found = Vec::new();
         for at in &self.pairs {
             let Some(description) = row.cell(*at) else { continue };
             match row.cell(at + 1).and_then(money::parse) {
-                Some(amount) => found.push((description.to_owned(), amount)),
-                None => fields.note("net", "AMOUNT_INVALID", Severity::Error),
+                Some(amount) => found.push(Pair { at: *at, description: description.to_owned(), amount }),
+                None => fields.note_at(at + 1, "AMOUNT_INVALID", Severity::Error),
             }
         }
         found
+    }
+}
+
+/// A surcharge, or a discount.
+struct Pair {
+    /// Where its description stands.
+    at: usize,
+    description: String,
+    amount: Decimal,
+}
+
+impl Pair {
+    fn charge(self, shipment: &Charge, fields: &mut Fields<'_>, codes: &ChargeCodes) -> Charge {
+        let known = code_of(&self.description);
+        let mut charge = Charge {
+            code: known.unwrap_or("OTHER").to_owned(),
+            description: Some(self.description),
+            gross: self.amount,
+            net: self.amount,
+            ..shipment.clone()
+        };
+        let is_mapped = codes.apply(&mut charge);
+        if !is_mapped && known.is_none() {
+            fields.note_at(self.at, "CHARGE_UNMAPPED", Severity::Warn);
+        }
+        charge
     }
 }
 
@@ -133,13 +155,15 @@ fn shipment(fields: &mut Fields<'_>) -> Option<Charge> {
         carrier: "FEDEX".to_owned(),
         ship_date: fields.day("ship_date", Severity::Error),
         delivered_on: fields.day("delivered", Severity::Warn),
+        delivered_time: fields.text("delivered_time").and_then(time_of_day),
+        is_metric: is_kilograms(&actual_unit) || is_kilograms(&rated_unit),
         actual_weight_lb: size(fields, "actual").map(|weight| pounds(weight, &actual_unit)),
         billed_weight_lb: size(fields, "rated").map(|weight| pounds(weight, &rated_unit)),
         length_in: size(fields, "length").map(|side| inches(side, &dim_unit)),
         width_in: size(fields, "width").map(|side| inches(side, &dim_unit)),
         height_in: size(fields, "height").map(|side| inches(side, &dim_unit)),
         dest_country: fields.country("country", Severity::Warn),
-        zone: fields.text("zone").map(str::to_owned),
+        zone: fields.text("zone").map(str::to_uppercase),
         dest_postal: fields.text("postal").map(str::to_owned),
         reference_1: fields.text("reference_1").map(str::to_owned),
         reference_2: fields.text("reference_2").map(str::to_owned),

@@ -1,26 +1,54 @@
 //! The charges of one shipment in, what was billed too much out.
 //!
 //! Money is counted once: a charge has one finding, the first that fits in the order
-//! duplicate, dimensional weight, missing discount, minimum, rate.
+//! duplicate, void, late, service, zone, dimensional weight, missing discount, minimum, rate.
 //! The fuel that was billed on too much is a child of its finding.
 
+mod case;
 mod freight;
+mod fuel;
+mod shipment;
+mod surcharge;
 
-use chrono::{Datelike as _, Days, NaiveDate, Weekday};
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use self::case::Case;
+use self::shipment::Shipment;
 use super::carrier_agreement_import::Agreement;
 use super::charge::Charge;
-use super::tenant_carrier_overrides::{ResidentialSource, Settings};
+use super::tenant_carrier_overrides::Override;
 use crate::fingerprint;
-use crate::money::cents;
+
+/// All kinds of findings.
+pub const KINDS: &[&str] = &[
+    "DUPLICATE_CHARGE",
+    "VOID_BILLED",
+    "LATE_DELIVERY",
+    "SERVICE_MISMATCH",
+    "ZONE_MISMATCH",
+    "DIM_WEIGHT_ERROR",
+    "MISSING_DISCOUNT",
+    "MINIMUM_MISAPPLIED",
+    "RATE_MISMATCH",
+    "FUEL_MISMATCH",
+    "FUEL_ON_VARIANCE",
+    "RES_MISAPPLIED",
+    "ADDRESS_CORRECTION_INVALID",
+    "SURCHARGE_INVALID",
+    "UNAUTHORIZED_ACCOUNT",
+];
 
 /// One charge of a shipment, as it is on file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Billed {
     /// The charge.
     pub charge: Charge,
+    /// Its fingerprint.
+    pub fingerprint: String,
     /// Which of the same charges in its invoice it is.
     pub occurrence: i32,
 }
@@ -34,6 +62,10 @@ pub struct OrderFacts {
     pub address_type: Option<String>,
     /// Where it was to go.
     pub ship_to_postal: Option<String>,
+    /// The service that was asked for.
+    pub service: Option<String>,
+    /// Its products, where somebody wants to know them.
+    pub skus: Vec<String>,
 }
 
 /// What was billed too much.
@@ -41,6 +73,8 @@ pub struct OrderFacts {
 pub struct Finding {
     /// The same finding has the same key however often it is found.
     pub dedupe_key: String,
+    /// The same charge has the same key whatever is found of it.
+    pub charge_key: String,
     /// What is wrong.
     pub kind: String,
     /// The shipment.
@@ -67,8 +101,19 @@ pub struct Finding {
     pub dispute_by: NaiveDate,
     /// The finding that this one follows from.
     pub parent_key: Option<String>,
+    /// It is large enough to be disputed without asking anybody.
+    #[serde(skip)]
+    pub is_auto_disputed: bool,
     /// In words.
     pub evidence: String,
+}
+
+impl Finding {
+    /// Whether it is not too late to dispute it.
+    #[must_use]
+    pub fn is_disputable(&self) -> bool {
+        self.severity != "INFO"
+    }
 }
 
 /// What charges are compared with.
@@ -76,8 +121,8 @@ pub struct Finding {
 pub struct Basis<'a> {
     /// All versions of the tenant's agreements.
     pub agreements: &'a [Agreement],
-    /// What holds for the shipment's account.
-    pub settings: &'a Settings,
+    /// All that the tenant has set.
+    pub overrides: &'a [Override],
     /// The order, where one is linked.
     pub order: Option<&'a OrderFacts>,
     /// The day of the audit.
@@ -92,181 +137,76 @@ pub fn audit(charges: &[Billed], basis: &Basis<'_>) -> Vec<Finding> {
         let charge = &billed.charge;
         (charge.invoice_date, charge.invoice_number.as_str(), charge.row_number, billed.occurrence)
     });
-    let mut findings = Vec::new();
-    let mut good: Vec<&Billed> = Vec::new();
-    for billed in sorted {
-        match good.iter().find(|earlier| is_same(earlier, billed)) {
-            Some(earlier) => {
-                let evidence = format!("billed before on invoice {}", earlier.charge.invoice_number);
-                findings.extend(finding("DUPLICATE_CHARGE", billed, Decimal::ZERO, evidence, basis));
-            }
-            None => good.push(billed),
+    let cases = sorted.into_iter().map(|billed| Case::of(billed, basis)).collect();
+    let (good, mut findings) = without_duplicates(cases);
+    let shipment = Shipment::of(&good, basis.order, basis.today);
+    let mut found: BTreeMap<usize, Finding> = BTreeMap::new();
+    for (at, case) in good.iter().enumerate().filter(|(_, case)| case.charge.code != "FUEL") {
+        found.extend(judged(case, &shipment).map(|finding| (at, finding)));
+    }
+    for fuel in good.iter().filter(|case| case.charge.code == "FUEL") {
+        match (shipment.void(fuel), fuel.agreement) {
+            (Some(void), _) => findings.push(void),
+            (None, Some(agreement)) => findings.extend(fuel::audit(fuel, agreement, &good, &found)),
+            (None, None) => {}
         }
     }
-    for billed in &good {
-        let charge = &billed.charge;
-        let Some(agreement) = agreement(charge, basis) else {
-            if !has_agreement(charge, basis) {
-                findings.push(unauthorized(billed, basis));
-            }
-            continue;
-        };
-        let found = match charge.code.as_str() {
-            "FRT" => freight::audit(billed, agreement, basis),
-            "FUEL" => fuel(billed, &good, agreement, basis),
-            _ => surcharge(billed, agreement, basis),
-        };
-        if let Some(found) = found {
-            findings.extend(fuel_on(&found, billed, &good, agreement, basis));
-            findings.push(found);
-        }
-    }
-    findings.retain(|finding| !basis.settings.disabled_findings.contains(&finding.kind));
+    findings.extend(found.into_values());
+    findings.extend(good.iter().filter_map(|case| unauthorized(case, basis.agreements)));
     findings.sort_by(|a, b| a.dedupe_key.cmp(&b.dedupe_key));
     findings.dedup_by(|a, b| a.dedupe_key == b.dedupe_key);
     findings
 }
 
-/// Billed again: on another invoice, or twice on one.
-fn is_same(earlier: &Billed, later: &Billed) -> bool {
-    let (a, b) = (&earlier.charge, &later.charge);
-    let same = a.tracking.is_some() && a.tracking == b.tracking && a.code == b.code && a.net == b.net;
+/// What is wrong with a charge that is not the fuel.
+fn judged(case: &Case<'_>, shipment: &Shipment<'_>) -> Option<Finding> {
+    shipment.void(case).or_else(|| match (case.charge.code.as_str(), case.agreement) {
+        ("FRT", Some(agreement)) => freight::audit(case, agreement, shipment),
+        ("FRT", None) => None,
+        _ => surcharge::audit(case, shipment),
+    })
+}
+
+/// The first of each charge, and what is found of those that repeat it. Where nobody wants to know, nothing repeats.
+fn without_duplicates(cases: Vec<Case<'_>>) -> (Vec<Case<'_>>, Vec<Finding>) {
+    let (mut good, mut findings): (Vec<Case<'_>>, Vec<Finding>) = (Vec::new(), Vec::new());
+    for case in cases {
+        let earlier = good.iter().find(|earlier| is_same(earlier.charge, case.charge));
+        match earlier.filter(|_| case.wants("DUPLICATE_CHARGE")) {
+            Some(earlier) => {
+                let evidence = format!("billed before on invoice {}", earlier.charge.invoice_number);
+                findings.extend(case.finding("DUPLICATE_CHARGE", Decimal::ZERO, evidence));
+            }
+            None => good.push(case),
+        }
+    }
+    (good, findings)
+}
+
+/// Billed again: on another invoice, or twice on one. Charges that we have no name for are the same by the carrier's.
+fn is_same(a: &Charge, b: &Charge) -> bool {
+    let names = |charge: &Charge| (charge.carrier_code.clone(), charge.description.clone());
+    let same_code = a.code == b.code && (a.code != "OTHER" || names(a) == names(b));
+    let same = a.tracking.is_some() && a.tracking == b.tracking && same_code && a.net == b.net;
     same && a.currency == b.currency && a.net.is_sign_positive() && !["ADJ", "CREDIT"].contains(&b.code.as_str())
 }
 
-/// The version in force when it was shipped; the newest one where several are.
-fn agreement<'a>(charge: &Charge, basis: &Basis<'a>) -> Option<&'a Agreement> {
-    let day = charge.ship_date.unwrap_or(charge.invoice_date);
-    let valid = basis
-        .agreements
-        .iter()
-        .filter(|of| of.carrier == charge.carrier && of.account == charge.account && (of.from..=of.to).contains(&day));
-    valid.filter(|of| of.currency == charge.currency).max_by_key(|of| of.from)
-}
-
-fn has_agreement(charge: &Charge, basis: &Basis<'_>) -> bool {
-    basis.agreements.iter().any(|of| of.carrier == charge.carrier && of.account == charge.account)
-}
-
-fn fuel(billed: &Billed, good: &[&Billed], agreement: &Agreement, basis: &Basis<'_>) -> Option<Finding> {
-    let charge = &billed.charge;
-    let pct = agreement.fuel(&charge.service, day(charge))?;
-    let on_same_invoice = good.iter().map(|other| &other.charge).filter(|other| {
-        other.invoice_number == charge.invoice_number && basis.settings.fuel_applies_to.contains(&other.code)
-    });
-    let fuelable: Decimal = on_same_invoice.map(|other| other.net).sum();
-    let expected = cents(fuelable * pct / Decimal::ONE_HUNDRED);
-    finding("FUEL_MISMATCH", billed, expected, format!("{pct} % of {fuelable}"), basis)
-}
-
-/// The fuel on what was billed too much, where fuel was billed at all.
-fn fuel_on(
-    found: &Finding,
-    billed: &Billed,
-    good: &[&Billed],
-    agreement: &Agreement,
-    basis: &Basis<'_>,
-) -> Option<Finding> {
-    let charge = &billed.charge;
-    let is_fuelable = basis.settings.fuel_applies_to.contains(&charge.code);
-    let fuel =
-        good.iter().find(|other| other.charge.code == "FUEL" && other.charge.invoice_number == charge.invoice_number);
-    let pct = agreement.fuel(&charge.service, day(charge))?;
-    let variance = cents(found.variance * pct / Decimal::ONE_HUNDRED);
-    let fuel = fuel.filter(|_| is_fuelable && variance.is_sign_positive() && !variance.is_zero())?;
-    let evidence = format!("{pct} % of the {} of {}", found.variance, found.kind);
-    let mut child = raise("FUEL_ON_VARIANCE", fuel, fuel.charge.net - variance, evidence, basis);
-    child.dedupe_key = fingerprint::of_texts(["FUEL_ON_VARIANCE", &found.dedupe_key]);
-    child.parent_key = Some(found.dedupe_key.clone());
-    Some(child)
-}
-
-fn surcharge(billed: &Billed, agreement: &Agreement, basis: &Basis<'_>) -> Option<Finding> {
-    let charge = &billed.charge;
-    let nothing = |kind: &str, evidence: String| finding(kind, billed, Decimal::ZERO, evidence, basis);
-    let order = basis.order;
-    let commercial = order.filter(|order| order.address_type.as_deref() == Some("C"));
-    let postal = |text: &str| text.replace([' ', '-'], "").to_uppercase();
-    match charge.code.as_str() {
-        "RES" if basis.settings.residential_source == ResidentialSource::Order => {
-            if let Some(order) = commercial {
-                return nothing("RES_MISAPPLIED", format!("order {} goes to a business", order.order_number));
-            }
-        }
-        "ADC" => {
-            let ordered = order.and_then(|order| order.ship_to_postal.as_deref()).map(postal);
-            if ordered.is_some() && ordered == charge.dest_postal.as_deref().map(postal) {
-                return nothing("ADDRESS_CORRECTION_INVALID", "the address is that of the order".to_owned());
-            }
-        }
-        "AHS" if is_small(charge) => {
-            return nothing("SURCHARGE_INVALID", "no side reaches what additional handling is for".to_owned());
-        }
-        "SAT" if charge.delivered_on.is_some_and(|day| day.weekday() != Weekday::Sat) => {
-            return nothing("SURCHARGE_INVALID", "not delivered on a Saturday".to_owned());
-        }
-        _ => {}
+/// An account that the tenant has no agreement for: nothing is billed too much, but somebody should know.
+fn unauthorized(case: &Case<'_>, agreements: &[Agreement]) -> Option<Finding> {
+    let charge = case.charge;
+    let is_known = agreements.iter().any(|of| of.carrier == charge.carrier && of.account == charge.account);
+    if is_known || !case.wants("UNAUTHORIZED_ACCOUNT") {
+        return None;
     }
-    let expected = agreement.accessorial(&charge.code, day(charge))?;
-    finding("RATE_MISMATCH", billed, expected, format!("{} is agreed at {expected}", charge.code), basis)
-}
-
-/// Additional handling: longest over 48, second over 30, or length and girth over 105 inches.
-fn is_small(charge: &Charge) -> bool {
-    let (Some(length), Some(width), Some(height)) = (charge.length_in, charge.width_in, charge.height_in) else {
-        return false;
-    };
-    let mut sides = [length, width, height];
-    sides.sort();
-    let [least, second, longest] = sides;
-    let girth = longest + (least + second) * Decimal::TWO;
-    longest <= Decimal::from(48) && second <= Decimal::from(30) && girth <= Decimal::from(105)
-}
-
-fn unauthorized(billed: &Billed, basis: &Basis<'_>) -> Finding {
-    let charge = &billed.charge;
     let evidence = format!("there is no agreement for account {}", charge.account);
-    let mut finding = raise("UNAUTHORIZED_ACCOUNT", billed, charge.net, evidence, basis);
+    let mut finding = case.raise("UNAUTHORIZED_ACCOUNT", charge.net, evidence);
     finding.dedupe_key = fingerprint::of_texts(["UNAUTHORIZED_ACCOUNT", &charge.carrier, &charge.account]);
+    finding.charge_key.clone_from(&finding.dedupe_key);
     finding.tracking = None;
     finding.severity = "EXCEPTION".to_owned();
-    finding
+    finding.is_auto_disputed = false;
+    Some(finding)
 }
 
-/// A finding, if the difference is above what is let be.
-fn finding(kind: &str, billed: &Billed, expected: Decimal, evidence: String, basis: &Basis<'_>) -> Option<Finding> {
-    let tolerance = basis.settings.tolerance_abs.max(expected * basis.settings.tolerance_pct / Decimal::ONE_HUNDRED);
-    let variance = billed.charge.net - expected;
-    (variance > tolerance).then(|| raise(kind, billed, expected, evidence, basis))
-}
-
-fn raise(kind: &str, billed: &Billed, expected: Decimal, evidence: String, basis: &Basis<'_>) -> Finding {
-    let charge = &billed.charge;
-    let window = Days::new(basis.settings.dispute_window_days);
-    let dispute_by = charge.invoice_date.checked_add_days(window).unwrap_or(NaiveDate::MAX);
-    let is_late = basis.today > dispute_by;
-    let tracking = charge.tracking.as_deref().unwrap_or_default();
-    let which = format!("{}@{}#{}", charge.fingerprint(), charge.invoice_number, billed.occurrence);
-    Finding {
-        dedupe_key: fingerprint::of_texts([kind, tracking, &charge.carrier, &which]),
-        kind: kind.to_owned(),
-        tracking: charge.tracking.clone(),
-        carrier: charge.carrier.clone(),
-        account: charge.account.clone(),
-        invoice_number: charge.invoice_number.clone(),
-        code: charge.code.clone(),
-        billed: charge.net,
-        expected,
-        variance: charge.net - expected,
-        currency: charge.currency.clone(),
-        severity: if is_late { "INFO" } else { "ERROR" }.to_owned(),
-        dispute_by,
-        parent_key: None,
-        evidence: if is_late { format!("{evidence}; WINDOW_CLOSED") } else { evidence },
-    }
-}
-
-/// Agreements are those of the day of shipping.
-fn day(charge: &Charge) -> NaiveDate {
-    charge.ship_date.unwrap_or(charge.invoice_date)
-}
+#[cfg(test)]
+mod tests;

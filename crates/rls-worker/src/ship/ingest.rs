@@ -17,6 +17,8 @@ use crate::workers::outcome::Job;
 pub struct Stored {
     /// Charges that are new.
     pub charges: i64,
+    /// Charges of earlier files that more is known of now.
+    pub completed: i64,
     /// The invoices of all charges.
     pub invoices: Vec<Uuid>,
     /// The shipments of all charges.
@@ -56,7 +58,7 @@ impl Occurrences {
     }
 }
 
-/// Writes a batch. A charge that an earlier file brought is left as it is.
+/// Writes a batch. A charge that an earlier file brought is left as it is, but for what was not known of it then.
 ///
 /// # Errors
 /// When the database says no.
@@ -68,11 +70,12 @@ pub async fn store(tx: &mut TenantTx, job: &Job, charges: &[Charge], seen: &mut 
 const STORE: &str = "
 with input as (
     select * from jsonb_to_recordset($2) as r (row_number bigint, carrier text, account text, invoice_number text,
-        invoice_date date, tracking text, service text, ship_date date, delivered_on date, zone text,
-        actual_weight_lb numeric, billed_weight_lb numeric, length_in numeric, width_in numeric, height_in numeric,
-        dest_postal text, dest_country text, code text, description text, gross numeric, discount numeric, net numeric,
-        currency text, stated_total numeric, fingerprint text, occurrence integer, postal_norm text,
-        reference_norms text[])
+        invoice_date date, tracking text, service text, ship_date date, delivered_on date, delivered_time time,
+        committed_on date, committed_time time, ordered_service text, scanned boolean, residential boolean, zone text,
+        agreed_zone text, is_metric boolean, actual_weight_lb numeric, billed_weight_lb numeric, length_in numeric,
+        width_in numeric, height_in numeric, dest_postal text, dest_country text, code text, carrier_code text,
+        description text, gross numeric, discount numeric, net numeric, currency text, stated_total numeric,
+        fingerprint text, occurrence integer, postal_norm text, reference_norms text[])
 ), invoices as (
     insert into carrier_invoices as v (carrier, account, invoice_number, invoice_date, currency, stated_total)
     select distinct on (carrier, account, invoice_number) carrier, account, invoice_number, invoice_date, currency, stated_total
@@ -101,18 +104,34 @@ with input as (
     join moved s on s.carrier = r.carrier and s.tracking_norm = r.tracking, unnest(r.reference_norms) as reference
     on conflict do nothing
 ), billed as (
-    insert into shipment_charges (invoice_id, shipment_id, fingerprint, occurrence, row_number, service, ship_date,
-        delivered_on, zone, actual_weight_lb, billed_weight_lb, length_in, width_in, height_in, dest_postal, code,
-        description, gross, discount, net, currency, job_id)
-    select v.id, s.id, i.fingerprint, i.occurrence, i.row_number, i.service, i.ship_date, i.delivered_on, i.zone,
-        i.actual_weight_lb, i.billed_weight_lb, i.length_in, i.width_in, i.height_in, i.dest_postal, i.code,
-        i.description, i.gross, i.discount, i.net, i.currency, $1
+    insert into shipment_charges as c (invoice_id, shipment_id, fingerprint, occurrence, row_number, service, ship_date,
+        delivered_on, delivered_time, committed_on, committed_time, ordered_service, scanned, residential, zone,
+        agreed_zone, is_metric, actual_weight_lb, billed_weight_lb, length_in, width_in, height_in, dest_postal, code,
+        carrier_code, description, gross, discount, net, currency, job_id)
+    select v.id, s.id, i.fingerprint, i.occurrence, i.row_number, i.service, i.ship_date, i.delivered_on,
+        i.delivered_time, i.committed_on, i.committed_time, i.ordered_service, i.scanned, i.residential, i.zone,
+        i.agreed_zone, i.is_metric, i.actual_weight_lb, i.billed_weight_lb, i.length_in, i.width_in, i.height_in,
+        i.dest_postal, i.code, i.carrier_code, i.description, i.gross, i.discount, i.net, i.currency, $1
     from input i join invoices v using (carrier, account, invoice_number)
     left join moved s on s.carrier = i.carrier and s.tracking_norm = i.tracking
-    on conflict (tenant_id, invoice_id, fingerprint, occurrence) do nothing
-    returning id
+    on conflict (tenant_id, invoice_id, fingerprint, occurrence) do update set (delivered_on, delivered_time,
+        committed_on, committed_time, ordered_service, scanned, residential, agreed_zone) =
+        (coalesce(c.delivered_on, excluded.delivered_on), coalesce(c.delivered_time, excluded.delivered_time),
+        coalesce(c.committed_on, excluded.committed_on), coalesce(c.committed_time, excluded.committed_time),
+        coalesce(c.ordered_service, excluded.ordered_service), coalesce(c.scanned, excluded.scanned),
+        coalesce(c.residential, excluded.residential), coalesce(c.agreed_zone, excluded.agreed_zone))
+    where (c.delivered_on is null and excluded.delivered_on is not null)
+        or (c.delivered_time is null and excluded.delivered_time is not null)
+        or (c.committed_on is null and excluded.committed_on is not null)
+        or (c.committed_time is null and excluded.committed_time is not null)
+        or (c.ordered_service is null and excluded.ordered_service is not null)
+        or (c.scanned is null and excluded.scanned is not null)
+        or (c.residential is null and excluded.residential is not null)
+        or (c.agreed_zone is null and excluded.agreed_zone is not null)
+    returning xmax = 0 as created
 )
-select (select count(*) from billed) as charges,
+select (select count(*) filter (where created) from billed) as charges,
+    (select count(*) filter (where not created) from billed) as completed,
     (select coalesce(array_agg(id), '{}') from invoices) as invoices,
     (select coalesce(array_agg(id), '{}') from moved) as shipments";
 

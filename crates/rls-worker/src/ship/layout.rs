@@ -1,7 +1,8 @@
 //! A table in, its layout and the charges of each row out.
 
 use super::charge::Charge;
-use super::{canonical, fedex, ups};
+use super::charge_codes::ChargeCodes;
+use super::{canonical, carrier_agreement_import, fedex, override_import, ups};
 use crate::table::{Fields, FileError, Header, Parsed, Row, Table};
 
 /// What a carrier's file is.
@@ -15,6 +16,8 @@ pub enum Layout {
     Ups(ups::Days),
     /// No charges: the terms that a carrier agreed to.
     Agreement(Header),
+    /// No charges: what the tenant sets.
+    Overrides(Header),
 }
 
 impl Layout {
@@ -37,7 +40,10 @@ impl Layout {
             return fedex::Layout::find(&first).map(Layout::Fedex);
         }
         if has("record_type") {
-            return Header::find(&first, super::carrier_agreement_import::COLUMNS).map(Layout::Agreement);
+            return Header::find(&first, carrier_agreement_import::COLUMNS).map(Layout::Agreement);
+        }
+        if has("key") && has("value") && has("carrier") {
+            return Header::find(&first, override_import::COLUMNS).map(Layout::Overrides);
         }
         if has("charge_code") && has("carrier") {
             return Header::find(&first, canonical::COLUMNS).map(Layout::Canonical);
@@ -46,31 +52,41 @@ impl Layout {
         Err(FileError::new("MAPPING_REQUIRED", format!("the layout is not known; the file has: {}", titles.join(", "))))
     }
 
-    /// Its rows that hold charges.
-    pub fn rows<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = Result<Parsed<Charge>, FileError>> + 't {
+    /// Whether its rows are charges.
+    #[must_use]
+    pub fn has_charges(&self) -> bool {
+        !matches!(self, Layout::Agreement(_) | Layout::Overrides(_))
+    }
+
+    /// Its rows that hold charges, under the codes that the tenant has for them.
+    pub fn rows<'t>(
+        &'t self,
+        table: &'t Table,
+        codes: &'t ChargeCodes,
+    ) -> impl Iterator<Item = Result<Parsed<Charge>, FileError>> + 't {
         let has_titles = !matches!(self, Layout::Ups(_));
         let rows = table.rows().enumerate();
         let is_title = move |at: usize, row: &Row| at == 0 && (has_titles || row.cell(0) != Some(ups::MARK));
         let data = rows.filter(move |(at, row)| !row.as_ref().is_ok_and(|row| is_title(*at, row)));
-        data.map(|(_, row)| row.map(|row| self.parse(&row)))
+        data.map(move |(_, row)| row.map(|row| self.parse(&row, codes)))
     }
 
-    fn parse(&self, row: &Row) -> Parsed<Charge> {
+    fn parse(&self, row: &Row, codes: &ChargeCodes) -> Parsed<Charge> {
         match self {
             Layout::Canonical(header) => {
                 let mut fields = Fields::new(header, row);
-                let items = canonical::charge(&mut fields).into_iter().collect();
+                let items = canonical::charge(&mut fields, codes).into_iter().collect();
                 Parsed { items, errors: fields.into_errors() }
             }
             Layout::Fedex(layout) => {
-                let (items, errors) = layout.charges(row);
+                let (items, errors) = layout.charges(row, codes);
                 Parsed { items, errors }
             }
             Layout::Ups(days) => {
-                let (charge, errors) = ups::charge(row, *days);
+                let (charge, errors) = ups::charge(row, *days, codes);
                 Parsed { items: charge.into_iter().collect(), errors }
             }
-            Layout::Agreement(_) => Parsed { items: Vec::new(), errors: Vec::new() },
+            Layout::Agreement(_) | Layout::Overrides(_) => Parsed { items: Vec::new(), errors: Vec::new() },
         }
     }
 }

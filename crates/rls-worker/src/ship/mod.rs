@@ -1,13 +1,18 @@
-//! A carrier's file in, charges out; charges, agreements and orders in, findings out.
+//! A carrier's file in, charges out; charges, agreements, settings and orders in, findings out.
+#![doc = include_str!("freight.md")]
 
 pub mod auditing;
 pub mod canonical;
 pub mod carrier_agreement_import;
 pub mod charge;
+pub mod charge_codes;
 pub mod fedex;
 pub mod findings;
 pub mod ingest;
 pub mod layout;
+pub mod override_import;
+pub mod reaudit;
+mod reconciling;
 pub mod tenant_carrier_overrides;
 pub mod ups;
 

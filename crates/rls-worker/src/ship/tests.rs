@@ -5,19 +5,21 @@ use rust_decimal::Decimal;
 
 use super::carrier_agreement_import::{self, Agreement};
 use super::charge::Charge;
+use super::charge_codes::ChargeCodes;
 use super::findings::{Basis, Billed, Finding, OrderFacts, audit};
 use super::layout::Layout;
-use super::tenant_carrier_overrides::{Override, Settings};
+use super::override_import;
+use super::tenant_carrier_overrides::{Override, Settings, Unread};
 use crate::table::{Limits, Table};
 
-const AGREEMENT: &str = include_str!("../../samples/carrier_agreement.csv");
-const SHIP: &str = include_str!("../../samples/ship_upload.csv");
+pub(super) const AGREEMENT: &str = include_str!("../../samples/carrier_agreement.csv");
+pub(super) const SHIP: &str = include_str!("../../samples/ship_upload.csv");
 
-fn day(text: &str) -> NaiveDate {
+pub(super) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-fn dec(text: &str) -> Decimal {
+pub(super) fn dec(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
@@ -25,37 +27,66 @@ fn table(text: &str) -> Table {
     Table::open(text.as_bytes(), &Limits::default()).unwrap()
 }
 
-fn agreements(text: &str) -> Result<Vec<Agreement>, Vec<&'static str>> {
+/// A setting of the carrier of the samples, of the account or of all.
+pub(super) fn set(account: Option<&str>, key: &str, value: &str, from: &str, to: Option<&str>) -> Override {
+    Override {
+        carrier: "FEDEX".into(),
+        account: account.map(str::to_owned),
+        key: key.into(),
+        value: value.into(),
+        valid_from: day(from),
+        valid_to: to.map(day),
+    }
+}
+
+pub(super) fn agreements(text: &str) -> Result<Vec<Agreement>, Vec<&'static str>> {
     let table = table(text);
     let Layout::Agreement(header) = Layout::of(&table).unwrap() else { panic!("no agreement") };
     carrier_agreement_import::read(&table, &header)
         .map_err(|(_, errors)| errors.iter().map(|error| error.code).collect())
 }
 
-fn charges(text: &str) -> (Vec<Charge>, Vec<&'static str>) {
-    let table = table(text);
-    let layout = Layout::of(&table).unwrap();
-    let (mut charges, mut codes) = (Vec::new(), Vec::new());
-    for parsed in layout.rows(&table) {
-        let parsed = parsed.unwrap();
-        charges.extend(parsed.items);
-        codes.extend(parsed.errors.iter().map(|error| error.code));
-    }
-    (charges, codes)
+pub(super) fn charges(text: &str) -> (Vec<Charge>, Vec<&'static str>) {
+    let (charges, errors) = mapped(text, &[]);
+    (charges, errors.into_iter().map(|(_, code)| code).collect())
 }
 
-fn audited(charges: Vec<Charge>, settings: &Settings, order: Option<&OrderFacts>) -> Vec<Finding> {
+/// The charges under the codes of a tenant, and the columns and codes of what is wrong.
+fn mapped(text: &str, overrides: &[Override]) -> (Vec<Charge>, Vec<(String, &'static str)>) {
+    let table = table(text);
+    let layout = Layout::of(&table).unwrap();
+    let map = ChargeCodes::of(overrides);
+    let (mut charges, mut errors) = (Vec::new(), Vec::new());
+    for parsed in layout.rows(&table, &map) {
+        let parsed = parsed.unwrap();
+        charges.extend(parsed.items);
+        errors.extend(parsed.errors.into_iter().map(|error| (error.column, error.code)));
+    }
+    (charges, errors)
+}
+
+pub(super) fn audited(charges: Vec<Charge>, overrides: &[Override], order: Option<&OrderFacts>) -> Vec<Finding> {
     let agreements = agreements(AGREEMENT).unwrap();
-    let billed: Vec<Billed> = charges.into_iter().map(|charge| Billed { charge, occurrence: 1 }).collect();
-    let basis = Basis { agreements: &agreements, settings, order, today: day("2026-02-17") };
-    audit(&billed, &basis)
+    audited_by(&agreements, charges, overrides, order, "2026-02-17")
+}
+
+pub(super) fn audited_by(
+    agreements: &[Agreement],
+    charges: Vec<Charge>,
+    overrides: &[Override],
+    order: Option<&OrderFacts>,
+    today: &str,
+) -> Vec<Finding> {
+    let billed = charges.into_iter().map(|charge| Billed { fingerprint: charge.fingerprint(), charge, occurrence: 1 });
+    let basis = Basis { agreements, overrides, order, today: day(today) };
+    audit(&billed.collect::<Vec<_>>(), &basis)
 }
 
 /// The freight charge of the first sample row, changed.
 fn freight(change: impl FnOnce(&mut Charge)) -> Vec<(String, Decimal)> {
     let mut charge = charges(SHIP).0.remove(0);
     change(&mut charge);
-    let findings = audited(vec![charge], &Settings::default(), None);
+    let findings = audited(vec![charge], &[], None);
     findings.into_iter().map(|finding| (finding.kind, finding.variance)).collect()
 }
 
@@ -67,7 +98,7 @@ fn the_sample_has_four_findings_of_17_29_in_all() {
     for (tracking, address_type) in [("794600000014", "C"), ("794600000015", "C")] {
         let order = OrderFacts { address_type: Some(address_type.into()), ..OrderFacts::default() };
         let of_shipment = charges.iter().filter(|charge| charge.tracking.as_deref() == Some(tracking)).cloned();
-        found.extend(audited(of_shipment.collect(), &Settings::default(), Some(&order)));
+        found.extend(audited(of_shipment.collect(), &[], Some(&order)));
     }
     let total: Decimal = found.iter().map(|finding| finding.variance).sum();
     let mut found: Vec<(&str, String)> =
@@ -111,7 +142,7 @@ fn fuel_on_too_much_is_a_child_of_its_finding() {
     let mut fuel = sample.remove(0);
     (freight.gross, freight.discount, freight.net) = (dec("20"), dec("7.60"), dec("12.40"));
     fuel.net = dec("2.17");
-    let found = audited(vec![freight, fuel], &Settings::default(), None);
+    let found = audited(vec![freight, fuel], &[], None);
     let parent = found.iter().find(|finding| finding.kind == "RATE_MISMATCH").unwrap();
     let child = found.iter().find(|finding| finding.kind == "FUEL_ON_VARIANCE").unwrap();
     assert_eq!((child.variance, child.parent_key.as_ref()), (dec("0.34"), Some(&parent.dedupe_key)));
@@ -125,7 +156,7 @@ fn surcharges_that_are_not_due() {
         let mut charge = charges(SHIP).0.remove(0);
         (charge.code, charge.gross, charge.discount, charge.net) = (code.into(), dec("19.50"), dec("0"), dec("19.50"));
         charge.delivered_on = delivered.map(day);
-        let found = audited(vec![charge], &Settings::default(), order);
+        let found = audited(vec![charge], &[], order);
         found.into_iter().map(|finding| finding.kind).collect::<Vec<_>>()
     };
     assert_eq!(kinds("ADC", None, Some(&order)), ["ADDRESS_CORRECTION_INVALID"]);
@@ -139,14 +170,6 @@ fn surcharges_that_are_not_due() {
 
 #[test]
 fn settings_of_the_account_go_before_those_of_the_carrier() {
-    let set = |account: Option<&str>, key: &str, value: &str, from: &str, to: Option<&str>| Override {
-        carrier: "FEDEX".into(),
-        account: account.map(str::to_owned),
-        key: key.into(),
-        value: value.into(),
-        valid_from: day(from),
-        valid_to: to.map(day),
-    };
     let overrides = [
         set(Some("1"), "tolerance_abs", "5", "2026-01-01", None),
         set(None, "tolerance_abs", "2", "2026-02-01", None),
@@ -158,9 +181,12 @@ fn settings_of_the_account_go_before_those_of_the_carrier() {
     assert_eq!(on("2", "2026-02-17").tolerance_abs, dec("2"));
     assert_eq!(on("2", "2026-01-17").disabled_findings, ["FUEL_MISMATCH", "RES_MISAPPLIED"]);
     assert_eq!(on("2", "2026-02-17").disabled_findings, [""; 0]);
-    assert_eq!(on("1", "2026-02-17").dispute_window_days, 60);
-    let tolerant = audited(charges(SHIP).0.drain(..2).collect(), &on("1", "2026-02-17"), None);
-    assert!(tolerant.is_empty());
+    assert_eq!(on("1", "2026-02-17").dispute_window_days, None);
+    let tolerant = [set(Some("601234567"), "tolerance_abs", "5", "2026-02-13", Some("2026-02-13"))];
+    let fuel = || charges(SHIP).0.drain(..2).collect::<Vec<_>>();
+    assert!(audited(fuel(), &tolerant, None).is_empty());
+    let later = [set(None, "tolerance_abs", "5", "2026-02-14", None)];
+    assert_eq!(audited(fuel(), &later, None).len(), 1, "the day of the invoice counts, not that of the audit");
 }
 
 #[test]
@@ -172,8 +198,13 @@ fn an_agreement_is_taken_whole_or_not_at_all() {
     assert_eq!(agreements(&falling), Err(vec!["AGREEMENT_RATE_DECREASES"]));
     let generous = AGREEMENT.replace(",FRT,,,38,", ",FRT,,,138,");
     assert_eq!(agreements(&generous), Err(vec!["AGREEMENT_DISCOUNT_RANGE"]));
-    let headless = AGREEMENT.replace("HEADER,", "RATE,");
+    let headless = AGREEMENT.replace("HEADER,", "GUARANTEE,");
     assert_eq!(agreements(&headless), Err(vec!["AGREEMENT_HEADER_MISSING"]));
+    for incomplete in ["RATE,FEDEX,601234567,AIR,3,,40,", "FUEL,FEDEX,601234567,AIR,,,,", "ZONE,FEDEX,601234567,,3,,,"]
+    {
+        let text = format!("{AGREEMENT}\n{incomplete},,,,2026-02-15,2026-02-21,CAD\n");
+        assert_eq!(agreements(&text), Err(vec!["AGREEMENT_TERM_INCOMPLETE"]), "{incomplete}");
+    }
 }
 
 #[test]
@@ -255,7 +286,114 @@ fn a_late_finding_is_for_information() {
     let mut charge = charges(SHIP).0.remove(0);
     (charge.discount, charge.net) = (Decimal::ZERO, dec("16.85"));
     charge.invoice_date = day("2025-12-01");
-    let found = audited(vec![charge], &Settings::default(), None);
+    let found = audited(vec![charge], &[], None);
     assert_eq!((found[0].severity.as_str(), found[0].dispute_by), ("INFO", day("2026-01-30")));
     assert!(found[0].evidence.ends_with("WINDOW_CLOSED"));
+}
+
+#[test]
+fn a_tenant_maps_the_codes_of_a_carrier() {
+    let rows = SHIP.replacen(",RES,Residential delivery", ",XYZ,Odd Fee", 1);
+    let all = |map: &str, from: &str, to: Option<&str>| {
+        let (charges, errors) = mapped(&rows, &[set(None, "charge_code_map", map, from, to)]);
+        (charges[3].code.clone(), errors.into_iter().map(|(_, code)| code).collect::<Vec<_>>())
+    };
+    let unmapped = ("OTHER".to_owned(), vec!["CHARGE_UNMAPPED"]);
+    assert_eq!(all("xyz=DAS", "2026-01-01", None), ("DAS".to_owned(), vec![]));
+    assert_eq!(all("A=RES | odd  fee = lps", "2026-01-01", None), ("LPS".to_owned(), vec![]));
+    assert_eq!(all("xyz=DAS", "2026-02-13", Some("2026-02-13")), ("DAS".to_owned(), vec![]), "the day of the invoice");
+    assert_eq!(all("xyz=DAS", "2026-02-14", None), unmapped);
+    assert_eq!(all("xyz=DAS", "2026-01-01", Some("2026-02-12")), unmapped);
+    assert_eq!(all("xyz=NONSENSE", "2026-01-01", None), unmapped, "a map that cannot be read maps nothing");
+    let both = [
+        set(Some("601234567"), "charge_code_map", "XYZ=SIG", "2026-01-01", None),
+        set(None, "charge_code_map", "XYZ=DAS|FRT=OTHER", "2026-01-01", None),
+    ];
+    let (charges, _) = mapped(&rows, &both);
+    assert_eq!((charges[3].code.as_str(), charges[0].code.as_str()), ("SIG", "OTHER"));
+    let plain = mapped(&rows, &[]).0;
+    assert_eq!(charges[3].fingerprint(), plain[3].fingerprint(), "it is the same charge under whatever name");
+    assert_eq!(charges[0].fingerprint(), plain[0].fingerprint());
+}
+
+#[test]
+fn settings_are_taken_whole_or_not_at_all() {
+    let read = |text: &str| {
+        let table = table(text);
+        let Layout::Overrides(header) = Layout::of(&table).unwrap() else { panic!("no settings") };
+        override_import::read(&table, &header).map_err(|(_, errors)| {
+            errors.into_iter().map(|error| (error.row_number, error.column, error.code)).collect::<Vec<_>>()
+        })
+    };
+    let header = "carrier,account,key,value,valid_from,valid_to\n";
+    let good = read(&format!(
+        "{header}fedex,,tolerance_pct,2 %,2026-01-01,\nFEDEX,1,lps_skus,a-1|B 2,2026-01-01,2026-12-31\n"
+    ));
+    assert_eq!(good.unwrap().len(), 2);
+    for (row, column, code) in [
+        ("FEDEX,,tolerance,1,2026-01-01,", "key", "OVERRIDE_KEY_UNKNOWN"),
+        ("FEDEX,,tolerance_abs,-1,2026-01-01,", "value", "OVERRIDE_VALUE_INVALID"),
+        ("FEDEX,,dim_divisor,0,2026-01-01,", "value", "OVERRIDE_VALUE_INVALID"),
+        ("FEDEX,,charge_code_map,XYZ,2026-01-01,", "value", "OVERRIDE_VALUE_INVALID"),
+        ("FEDEX,,fuel_applies_to,FRT|ABC,2026-01-01,", "value", "OVERRIDE_VALUE_INVALID"),
+        ("FEDEX,,disabled_findings,FUEL,2026-01-01,", "value", "OVERRIDE_VALUE_INVALID"),
+        ("FEDEX,,guarantee_suspended,maybe,2026-01-01,", "value", "OVERRIDE_VALUE_INVALID"),
+        ("FEDEX,,residential_source,me,2026-01-01,", "value", "OVERRIDE_VALUE_INVALID"),
+        ("FEDEX,,tolerance_abs,1,2026-01-02,2026-01-01", "valid_to", "DATE_INVALID"),
+        (",,tolerance_abs,1,2026-01-02,", "carrier", "CARRIER_MISSING"),
+        (
+            "FEDEX,1,tolerance_abs,1,2026-01-01,\nFEDEX,1,tolerance_abs,2,2026-01-01,",
+            "valid_from",
+            "OVERRIDE_DUPLICATE",
+        ),
+    ] {
+        let found = read(&format!("{header}{row}\n")).unwrap_err();
+        assert_eq!(
+            found.iter().map(|(_, column, code)| (column.as_str(), *code)).collect::<Vec<_>>(),
+            [(column, code)]
+        );
+    }
+}
+
+#[test]
+fn what_a_row_says_beyond_its_amounts() {
+    let file = "carrier,account_number,invoice_number,invoice_date,service_code,charge_code,net_amount,currency,original_tracking,delivered_at,committed_at,ordered_service,scanned,residential,zone,agreed_zone\n\
+        FEDEX,1,I,2026-02-13,express,FRT,10,CAD,7946-0001,2026-02-12T15:30,2/12/2026 10:30 AM,ground,n,Yes,3,2a\n\
+        FEDEX,1,I,2026-02-13,express,FRT,10,CAD,,,,,perhaps,,,\n";
+    let (charges, errors) = mapped(file, &[]);
+    assert_eq!(errors, [("scanned".to_owned(), "FLAG_INVALID")]);
+    let first = &charges[0];
+    assert_eq!(first.tracking.as_deref(), Some("79460001"));
+    let moments = (first.delivered_on, first.delivered_time, first.committed_on, first.committed_time);
+    let at = |text: &str| text.parse().ok();
+    assert_eq!(moments, (Some(day("2026-02-12")), at("15:30:00"), Some(day("2026-02-12")), at("10:30:00")));
+    let asked = (first.ordered_service.as_deref(), first.agreed_zone.as_deref());
+    assert_eq!((asked, first.scanned, first.residential), ((Some("GROUND"), Some("2A")), Some(false), Some(true)));
+    let second = &charges[1];
+    assert_eq!(
+        (second.scanned, second.residential, second.delivered_on, second.committed_on),
+        (None, None, None, None)
+    );
+}
+
+#[test]
+fn the_page_knows_every_column_and_every_finding() {
+    let page = include_str!("freight.md");
+    let columns = super::canonical::COLUMNS.iter().chain(override_import::COLUMNS).map(|column| column.name);
+    for word in columns.chain(super::findings::KINDS.iter().copied()) {
+        assert!(page.contains(&format!("`{word}`")), "{word}");
+    }
+    let keys: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(key, _)| key).collect();
+    let settings = keys.into_iter().skip_while(|key| *key != "tolerance_abs");
+    let unknown: Vec<&str> =
+        settings.filter(|key| Settings::default().apply(key, "").is_err_and(|unread| unread == Unread::Key)).collect();
+    assert_eq!(unknown, [""; 0], "the page has settings that the code does not know");
+}
+
+#[test]
+fn the_sample_of_settings_is_taken() {
+    let table = table(include_str!("../../samples/carrier_overrides.csv"));
+    let Layout::Overrides(header) = Layout::of(&table).unwrap() else { panic!("no settings") };
+    assert_eq!(override_import::read(&table, &header).unwrap().len(), 6);
 }

@@ -6,7 +6,8 @@
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::charge::{Charge, code_of, inches, is_corrupted, pounds, tracking};
+use super::charge::{Charge, code_of, inches, is_corrupted, is_kilograms, pounds, tracking};
+use super::charge_codes::ChargeCodes;
 use crate::money;
 use crate::table::{Row, RowError, Severity};
 
@@ -31,9 +32,9 @@ struct Reader<'a> {
 
 /// The charge of a row, and what is wrong.
 #[must_use]
-pub fn charge(row: &Row, days: Days) -> (Option<Charge>, Vec<RowError>) {
+pub fn charge(row: &Row, days: Days, codes: &ChargeCodes) -> (Option<Charge>, Vec<RowError>) {
     let mut reader = Reader { row, days, errors: Vec::new() };
-    let charge = reader.charge();
+    let charge = reader.charge().map(|charge| reader.mapped(charge, codes));
     let rejected = reader.errors.iter().any(|error| error.severity == Severity::Error);
     (charge.filter(|_| !rejected), reader.errors)
 }
@@ -42,18 +43,17 @@ impl<'a> Reader<'a> {
     fn charge(&mut self) -> Option<Charge> {
         let account = self.required(3, "ACCOUNT_MISSING");
         let invoice = self.required(6, "INVOICE_MISSING");
-        let invoice_date = self.day(5);
-        if invoice_date.is_none() {
+        let invoice_date = self.day(5, Severity::Error);
+        if self.text(5).is_none() {
             self.note(5, "DATE_INVALID", Severity::Error);
         }
         let currency = self.currency();
         let net = self.figure(53);
-        if net.is_none() {
+        if self.text(53).is_none() {
             self.note(53, "AMOUNT_INVALID", Severity::Error);
         }
         let discount = self.figure(52).unwrap_or_default().abs();
         let tracking = self.tracking();
-        let code = self.code();
         let (length, width, height) = self.sides();
         let (entered_unit, billed_unit) = (self.text(28).unwrap_or("L"), self.text(30).unwrap_or("L"));
         let net = net?;
@@ -65,18 +65,20 @@ impl<'a> Reader<'a> {
             invoice_date: invoice_date?,
             tracking,
             service: self.service(),
-            ship_date: self.day(117).or_else(|| self.day(12)),
-            delivered_on: self.day(122),
-            zone: self.text(34).map(str::to_owned),
-            actual_weight_lb: self.figure(27).map(|weight| pounds(weight, entered_unit)),
-            billed_weight_lb: self.figure(29).map(|weight| pounds(weight, billed_unit)),
+            ship_date: self.day(117, Severity::Warn).or_else(|| self.day(12, Severity::Warn)),
+            delivered_on: self.day(122, Severity::Warn),
+            zone: self.text(34).map(str::to_uppercase),
+            is_metric: is_kilograms(entered_unit) || is_kilograms(billed_unit),
+            actual_weight_lb: self.weight(27).map(|weight| pounds(weight, entered_unit)),
+            billed_weight_lb: self.weight(29).map(|weight| pounds(weight, billed_unit)),
             length_in: length,
             width_in: width,
             height_in: height,
             dest_postal: self.text(81).map(str::to_owned),
             dest_country: None,
-            code,
+            code: self.code().to_owned(),
             stated_total: self.figure(11),
+            carrier_code: self.text(45).map(str::to_owned),
             description: self.text(46).map(str::to_owned),
             gross: net + discount,
             discount,
@@ -84,6 +86,7 @@ impl<'a> Reader<'a> {
             currency: currency?,
             reference_1: self.text(16).or(self.text(22)).map(str::to_owned),
             reference_2: self.text(17).or(self.text(23)).map(str::to_owned),
+            ..Charge::default()
         })
     }
 
@@ -99,12 +102,27 @@ impl<'a> Reader<'a> {
         text.map(|text| text.trim_start_matches('0').to_owned())
     }
 
-    fn day(&self, column: usize) -> Option<NaiveDate> {
+    /// A day. An empty cell is none; one that is no day is noted.
+    fn day(&mut self, column: usize, severity: Severity) -> Option<NaiveDate> {
         let text = self.text(column)?;
-        match self.days {
+        let day = match self.days {
             Days::DayFirst => NaiveDate::parse_from_str(text, "%d/%m/%Y").ok(),
             Days::Usual => crate::table::day(text),
+        };
+        if day.is_none() {
+            self.note(column, "DATE_INVALID", severity);
         }
+        day
+    }
+
+    /// A weight: not negative.
+    fn weight(&mut self, column: usize) -> Option<Decimal> {
+        let weight = self.figure(column)?;
+        if weight.is_sign_negative() {
+            self.note(column, "WEIGHT_INVALID", Severity::Error);
+            return None;
+        }
+        Some(weight)
     }
 
     fn figure(&mut self, column: usize) -> Option<Decimal> {
@@ -135,7 +153,8 @@ impl<'a> Reader<'a> {
         tracking(&text)
     }
 
-    fn code(&mut self) -> String {
+    /// The code by classification and description; `OTHER` where neither is known.
+    fn code(&self) -> &'static str {
         let classified = match (self.text(45), self.text(44)) {
             (Some("FSC"), _) | (_, Some("FSC")) => Some("FUEL"),
             (Some("RES"), _) => Some("RES"),
@@ -147,10 +166,16 @@ impl<'a> Reader<'a> {
         };
         let adjusted = (self.text(35) == Some("ADJ")).then_some("ADJ");
         let described = self.text(46).and_then(code_of);
-        classified.or(described).or(adjusted).map(str::to_owned).unwrap_or_else(|| {
+        classified.or(described).or(adjusted).unwrap_or("OTHER")
+    }
+
+    /// The charge under the code that the tenant has for it.
+    fn mapped(&mut self, mut charge: Charge, codes: &ChargeCodes) -> Charge {
+        let is_mapped = codes.apply(&mut charge);
+        if !is_mapped && charge.code == "OTHER" {
             self.note(45, "CHARGE_UNMAPPED", Severity::Warn);
-            "OTHER".to_owned()
-        })
+        }
+        charge
     }
 
     /// The export names the service only in the description of the freight charge.

@@ -1,6 +1,6 @@
 //! One row in, values of the right type out; what is wrong is noted with its column.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, NaiveTime};
 use rust_decimal::Decimal;
 
 use super::{Header, Row, RowError, Severity};
@@ -77,6 +77,26 @@ impl<'a> Fields<'a> {
         self.day(column, Severity::Error)
     }
 
+    /// The time of day that stands after a day, as in `2026-02-17T10:30` or `2/17/2026 10:30 AM`; nothing where there is none.
+    #[must_use]
+    pub fn time_of_day(&self, column: &str) -> Option<NaiveTime> {
+        let (_, time) = self.text(column)?.split_once(['T', ' '])?;
+        time_of_day(time)
+    }
+
+    /// `Y` or `N`. An empty cell says nothing; anything else is noted, and says nothing either.
+    pub fn flag(&mut self, column: &str) -> Option<bool> {
+        let flag = match self.text(column)?.to_uppercase().as_str() {
+            "Y" | "YES" | "TRUE" | "1" => Some(true),
+            "N" | "NO" | "FALSE" | "0" => Some(false),
+            _ => None,
+        };
+        if flag.is_none() {
+            self.note(column, "FLAG_INVALID", Severity::Warn);
+        }
+        flag
+    }
+
     /// A country's code.
     pub fn country(&mut self, column: &str, severity: Severity) -> Option<String> {
         let code = country::code(self.text(column)?);
@@ -100,6 +120,12 @@ impl<'a> Fields<'a> {
     pub fn note(&mut self, column: &str, code: &'static str, severity: Severity) {
         let raw = self.text(column).unwrap_or_default();
         self.errors.push(RowError::new(self.row.number, column, code, severity, raw));
+    }
+
+    /// Notes that something is wrong with the cell at a position, for layouts in which several columns bear one name.
+    pub fn note_at(&mut self, at: usize, code: &'static str, severity: Severity) {
+        let raw = self.row.cell(at).unwrap_or_default();
+        self.errors.push(RowError::new(self.row.number, &format!("#{}", at + 1), code, severity, raw));
     }
 
     /// Whether the row is rejected by what was noted so far.
@@ -127,4 +153,12 @@ pub(crate) fn day(text: &str) -> Option<NaiveDate> {
     let earliest = NaiveDate::from_ymd_opt(1990, 1, 1)?;
     let latest = earliest.checked_add_days(Days::new(365 * 110))?;
     day.ok().filter(|day| (earliest..latest).contains(day))
+}
+
+/// Reads a time of day; where it is not that of the place, the difference is left alone, as carriers write local times.
+#[must_use]
+pub(crate) fn time_of_day(text: &str) -> Option<NaiveTime> {
+    let text = text.trim().trim_end_matches('Z').split('+').next()?.trim().to_uppercase();
+    let formats = ["%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p"];
+    formats.iter().find_map(|format| NaiveTime::parse_from_str(&text, format).ok())
 }

@@ -11,7 +11,7 @@ mod xlsx;
 
 pub use error::{Budget, FileError, RowError, Severity};
 pub use fields::Fields;
-pub(crate) use fields::day;
+pub(crate) use fields::{day, time_of_day};
 pub use header::{Column, Header};
 pub use ingest::{Parsed, Refusal, Tally, Unique};
 

@@ -18,7 +18,7 @@ pub const LANES: &[&str] =
     &["ship_upload", "order_upload", "sima_validation", "catalog_upload", "notification_event", "notification_digest"];
 
 /// Raise it when files are read in another way: the same file is then taken anew.
-const MAPPING_VERSION: &str = "1";
+const MAPPING_VERSION: &str = "2";
 
 /// What became of a file that was handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

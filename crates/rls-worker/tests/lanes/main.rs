@@ -16,6 +16,7 @@ mod migrations;
 mod notifications;
 mod outbox;
 mod processor;
+mod reaudits;
 mod repeats;
 mod support;
 mod webhooks;
