@@ -10,11 +10,11 @@ use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::caught_order::{Caught, OpenLine, catch};
+use super::caught_order::{Caught, LeftOut, OpenLine, catch};
 use super::events::{Event, raise};
 use crate::money::cents;
 use crate::trade::decision::Verdict;
-use crate::trade::detection::Config;
+use crate::trade::detection::{Config, Destination};
 use crate::workers::outcome::Job;
 
 /// Orders that are weighed at once.
@@ -26,6 +26,7 @@ struct Line {
     order_id: Uuid,
     order_number: String,
     ship_to_country: String,
+    ship_to_region: Option<String>,
     line_number: i32,
     sku: String,
     quantity: Decimal,
@@ -35,6 +36,7 @@ struct Line {
     verdict: String,
     confidence: Decimal,
     measure_code: Option<String>,
+    measure_regions: Vec<String>,
     total_cad: Option<Decimal>,
     upper_bound_cad: Option<Decimal>,
 }
@@ -57,10 +59,18 @@ struct Row {
     measure_codes: Vec<String>,
     exposure_cad: Decimal,
     exposure_kind: &'static str,
+    evidence: Evidence,
+}
+
+/// What of an order is not caught, and why.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Evidence {
+    left_out: Vec<LeftOut>,
 }
 
 /// What became of the orders.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Catch {
     /// Orders that are caught now.
     pub caught: usize,
@@ -68,6 +78,20 @@ pub struct Catch {
     pub cleared: u64,
     /// Orders that were shipped all the same.
     pub missed: u64,
+    /// Open lines that are not caught, by the reason.
+    pub left_out: BTreeMap<&'static str, usize>,
+}
+
+impl Catch {
+    /// Adds what became of other orders.
+    pub fn add(&mut self, other: Catch) {
+        self.caught += other.caught;
+        self.cleared += other.cleared;
+        self.missed += other.missed;
+        for (why, lines) in other.left_out {
+            *self.left_out.entry(why).or_default() += lines;
+        }
+    }
 }
 
 /// The orders that have open lines of these products.
@@ -97,26 +121,45 @@ pub async fn refresh(
     let mut all = Catch::default();
     for (done, chunk) in orders.chunks(CHUNK).enumerate() {
         job.progress.reached(done * CHUNK, orders.len());
-        let known: BTreeMap<Uuid, Known> = known(tx, chunk, ruleset).await?;
-        let mut rows = Vec::new();
-        let mut events = Vec::new();
-        for (order, lines) in by_order(open_lines(tx, chunk).await?) {
-            let (number, country) = (lines[0].order_number.clone(), lines[0].ship_to_country.clone());
-            let open: Vec<OpenLine> = lines.into_iter().map(OpenLine::from).collect();
-            let Some(caught) = catch(&country, &open, config, job.today) else { continue };
-            events.extend(event(&number, &caught, known.get(&order), ruleset));
-            rows.push(Row::of(order, caught));
-        }
-        all.caught += rows.len();
-        store(tx, job, &rows, ruleset).await?;
-        let still: BTreeSet<Uuid> = rows.iter().map(|row| row.order_id).collect();
-        let gone = known.into_values().filter(|order| order.state == "OPEN" && !still.contains(&order.order_id));
-        let (missed, cleared): (Vec<Known>, Vec<Known>) = gone.partition(|order| order.shipped);
-        all.missed += close(tx, &missed, ruleset, "MISSED").await?;
-        all.cleared += close(tx, &cleared, ruleset, "CLEARED").await?;
-        events.extend(missed.iter().map(shipped_while_caught));
-        raise(tx, job, &events).await?;
+        all.add(refresh_some(tx, job, chunk, config, ruleset).await?);
     }
+    Ok(all)
+}
+
+async fn refresh_some(
+    tx: &mut TenantTx,
+    job: &Job,
+    orders: &[Uuid],
+    config: &Config,
+    ruleset: &str,
+) -> sqlx::Result<Catch> {
+    let known: BTreeMap<Uuid, Known> = known(tx, orders, ruleset).await?;
+    let (mut rows, mut events, mut left_out) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for (order, lines) in by_order(open_lines(tx, orders).await?) {
+        let number = lines[0].order_number.clone();
+        let to = Destination { country: lines[0].ship_to_country.clone(), region: lines[0].ship_to_region.clone() };
+        let open: Vec<OpenLine> = lines.into_iter().map(OpenLine::from).collect();
+        let weighed = catch(&to, &open, config, job.today);
+        if let Some(caught) = weighed.caught {
+            events.extend(event(&number, &caught, known.get(&order), ruleset));
+            rows.push(Row::of(order, caught, weighed.left_out));
+        } else {
+            left_out.insert(order, weighed.left_out);
+        }
+    }
+    store(tx, job, &rows, ruleset).await?;
+    let mut all = Catch { caught: rows.len(), ..Catch::default() };
+    let of_caught = rows.iter().flat_map(|row| &row.evidence.left_out);
+    for line in of_caught.chain(left_out.values().flatten()) {
+        *all.left_out.entry(line.why).or_default() += 1;
+    }
+    let still: BTreeSet<Uuid> = rows.iter().map(|row| row.order_id).collect();
+    let gone = known.into_values().filter(|order| order.state == "OPEN" && !still.contains(&order.order_id));
+    let (missed, cleared): (Vec<Known>, Vec<Known>) = gone.partition(|order| order.shipped);
+    all.missed += close(tx, &missed, ruleset, "MISSED", &left_out).await?;
+    all.cleared += close(tx, &cleared, ruleset, "CLEARED", &left_out).await?;
+    events.extend(missed.iter().map(shipped_while_caught));
+    raise(tx, job, &events).await?;
     Ok(all)
 }
 
@@ -137,6 +180,7 @@ impl From<Line> for OpenLine {
             verdict,
             confidence: line.confidence,
             measure: line.measure_code,
+            measure_regions: line.measure_regions,
             total_cad: line.total_cad,
             upper_bound_cad: line.upper_bound_cad,
         }
@@ -144,13 +188,14 @@ impl From<Line> for OpenLine {
 }
 
 impl Row {
-    fn of(order_id: Uuid, caught: Caught) -> Row {
+    fn of(order_id: Uuid, caught: Caught, left_out: Vec<LeftOut>) -> Row {
         Row {
             order_id,
             line_numbers: caught.line_numbers,
             measure_codes: caught.measures,
             exposure_cad: cents(caught.exposure_cad),
             exposure_kind: caught.kind.word(),
+            evidence: Evidence { left_out },
         }
     }
 }
@@ -203,11 +248,12 @@ async fn known(tx: &mut TenantTx, orders: &[Uuid], ruleset: &str) -> sqlx::Resul
 /// What somebody decided about a product goes before what the machine says.
 async fn open_lines(tx: &mut TenantTx, orders: &[Uuid]) -> sqlx::Result<Vec<Line>> {
     sqlx::query_as(
-        "select o.id as order_id, o.order_number, o.ship_to_country, l.line_number, l.sku, l.quantity,
+        "select o.id as order_id, o.order_number, o.ship_to_country, o.ship_to_region, l.line_number, l.sku, l.quantity,
              l.requested_ship_date, p.country_of_origin, p.hs_code, coalesce(v.decision, r.verdict) as verdict,
-             r.confidence, r.measure_code, r.total_cad, r.upper_bound_cad
+             r.confidence, r.measure_code, r.total_cad, r.upper_bound_cad,
+             coalesce((select regions from sima_measures m where m.code = r.measure_code), '{}') as measure_regions
          from unnest($1::uuid[]) as wanted (id),
-             lateral (select id, order_number, ship_to_country from orders o where o.id = wanted.id offset 0) o,
+             lateral (select id, order_number, ship_to_country, ship_to_region from orders o where o.id = wanted.id offset 0) o,
              lateral (select id, line_number, sku, quantity, requested_ship_date from order_lines l
                  where l.order_id = o.id and l.status = 'OPEN' offset 0) l,
              lateral (select product_id from order_line_products m where m.line_id = l.id offset 0) m,
@@ -226,14 +272,14 @@ async fn open_lines(tx: &mut TenantTx, orders: &[Uuid]) -> sqlx::Result<Vec<Line
 async fn store(tx: &mut TenantTx, job: &Job, rows: &[Row], ruleset: &str) -> sqlx::Result<()> {
     sqlx::query(
         "insert into trade_caught_orders as c (order_id, ruleset_hash, line_numbers, measure_codes, exposure_cad,
-             exposure_kind, first_caught_on)
-         select order_id, $2, line_numbers, measure_codes, exposure_cad, exposure_kind, $3
+             exposure_kind, first_caught_on, evidence)
+         select order_id, $2, line_numbers, measure_codes, exposure_cad, exposure_kind, $3, evidence
          from jsonb_to_recordset($1) as r (order_id uuid, line_numbers integer[], measure_codes text[],
-             exposure_cad numeric, exposure_kind text)
+             exposure_cad numeric, exposure_kind text, evidence jsonb)
          on conflict (tenant_id, order_id, ruleset_hash) do update set
-             (line_numbers, measure_codes, exposure_cad, exposure_kind, state) =
+             (line_numbers, measure_codes, exposure_cad, exposure_kind, evidence, state) =
              (excluded.line_numbers, excluded.measure_codes, excluded.exposure_cad, excluded.exposure_kind,
-             case when c.state = 'CLEARED' then 'OPEN' else c.state end)",
+             excluded.evidence, case when c.state = 'CLEARED' then 'OPEN' else c.state end)",
     )
     .bind(Json(rows))
     .bind(ruleset)
@@ -243,14 +289,27 @@ async fn store(tx: &mut TenantTx, job: &Job, rows: &[Row], ruleset: &str) -> sql
     Ok(())
 }
 
-async fn close(tx: &mut TenantTx, orders: &[Known], ruleset: &str, state: &str) -> sqlx::Result<u64> {
+/// Ends the catch of orders; what is left out of them now says why.
+async fn close(
+    tx: &mut TenantTx,
+    orders: &[Known],
+    ruleset: &str,
+    state: &str,
+    left_out: &BTreeMap<Uuid, Vec<LeftOut>>,
+) -> sqlx::Result<u64> {
     let ids: Vec<Uuid> = orders.iter().map(|order| order.order_id).collect();
+    let evidence =
+        |id: &Uuid| json!({"order_id": id, "evidence": {"leftOut": left_out.get(id).cloned().unwrap_or_default()}});
     let done = sqlx::query(
-        "update trade_caught_orders set state = $3 where order_id = any (array(select unnest($1::uuid[]))) and ruleset_hash = $2 and state = 'OPEN'",
+        "update trade_caught_orders c set state = $3, evidence = r.evidence
+         from jsonb_to_recordset($4) as r (order_id uuid, evidence jsonb)
+         where c.order_id = any (array(select unnest($1::uuid[]))) and c.ruleset_hash = $2 and c.state = 'OPEN'
+             and c.order_id = r.order_id",
     )
     .bind(&ids)
     .bind(ruleset)
     .bind(state)
+    .bind(Json(ids.iter().map(evidence).collect::<Vec<_>>()))
     .execute(&mut *tx)
     .await?;
     Ok(done.rows_affected())

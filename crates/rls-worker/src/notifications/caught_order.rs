@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::trade::decision::Verdict;
-use crate::trade::detection::Config;
+use crate::trade::detection::{Config, Destination};
 
 /// A line of an order that has not been shipped.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,8 @@ pub struct OpenLine {
     pub confidence: Decimal,
     /// By which measure.
     pub measure: Option<String>,
+    /// The regions of use that the measure is for; all when empty.
+    pub measure_regions: Vec<String>,
     /// The duties on one unit.
     pub total_cad: Option<Decimal>,
     /// What they could be at most.
@@ -70,13 +72,42 @@ pub struct Caught {
     pub notify: bool,
 }
 
-/// Weighs the open lines of an order that goes to a country.
+/// A line that duties would not be due on, or that nobody wants to hear of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Its place in the order.
+    pub line: i32,
+    /// The product.
+    pub sku: String,
+    /// The measure that it would be caught by.
+    pub measure: Option<String>,
+    /// Why: `REGION_OUT`.
+    pub why: &'static str,
+}
+
+/// What an order comes to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Weighed {
+    /// What is caught, if anything is.
+    pub caught: Option<Caught>,
+    /// What is not, and why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Weighs the open lines of an order.
 #[must_use]
-pub fn catch(country: &str, lines: &[OpenLine], config: &Config, today: NaiveDate) -> Option<Caught> {
-    if !config.enabled || !config.destination_countries.iter().any(|of| of == country) {
-        return None;
-    }
-    let caught: Vec<&OpenLine> = lines.iter().filter(|line| is_caught(line, config, today)).collect();
+pub fn catch(to: &Destination, lines: &[OpenLine], config: &Config, today: NaiveDate) -> Weighed {
+    let of_order = if config.enabled { config.leaves_out(to) } else { Some("DETECTION_OFF") };
+    let why = |line: &OpenLine| of_order.or_else(|| left_out(line, to, config, today));
+    let left_out = lines.iter().filter_map(|line| {
+        let (sku, measure) = (line.sku.clone(), line.measure.clone());
+        why(line).map(|why| LeftOut { line: line.line_number, sku, measure, why })
+    });
+    let caught: Vec<&OpenLine> = lines.iter().filter(|line| why(line).is_none()).collect();
+    Weighed { caught: summed(&caught, config), left_out: left_out.collect() }
+}
+
+fn summed(caught: &[&OpenLine], config: &Config) -> Option<Caught> {
     let kind = caught.iter().map(|line| kind(line)).max()?;
     let exposure_cad: Decimal = caught.iter().map(|line| exposure(line)).sum();
     let confidence = caught.iter().map(|line| line.confidence).max().unwrap_or_default();
@@ -92,21 +123,25 @@ pub fn catch(country: &str, lines: &[OpenLine], config: &Config, today: NaiveDat
     })
 }
 
-fn is_caught(line: &OpenLine, config: &Config, today: NaiveDate) -> bool {
+/// Why a line is not caught.
+fn left_out(line: &OpenLine, to: &Destination, config: &Config, today: NaiveDate) -> Option<&'static str> {
     let days = u64::try_from(config.caught_horizon_days).unwrap_or(0);
     let horizon = today.checked_add_days(Days::new(days)).unwrap_or(NaiveDate::MAX);
-    let is_near = line.requested_ship_date.is_none_or(|day| day <= horizon);
-    let of_verdict = match line.verdict {
-        Verdict::Subject => true,
-        Verdict::NeedsReview => config.include_needs_review,
-        Verdict::NotSubject => false,
-    };
     let all_or = |list: &[String], value: &Option<String>| {
         list.is_empty()
             || value.as_deref().is_some_and(|value| list.iter().any(|start| value.starts_with(start.as_str())))
     };
-    let in_scope = all_or(&config.origin_countries, &line.origin) && all_or(&config.hs_prefixes, &line.hs_code);
-    is_near && of_verdict && in_scope && !config.excluded_skus.contains(&line.sku)
+    let is_of_region = line.measure_regions.is_empty() || to.region.is_none() || to.is_in(&line.measure_regions);
+    let reasons = [
+        (line.verdict == Verdict::NotSubject, "NOT_SUBJECT"),
+        (line.verdict == Verdict::NeedsReview && !config.include_needs_review, "REVIEW_NOT_INCLUDED"),
+        (!is_of_region, "REGION_OUT"),
+        (line.requested_ship_date.is_some_and(|day| day > horizon), "AFTER_HORIZON"),
+        (!all_or(&config.origin_countries, &line.origin), "ORIGIN_OUT"),
+        (!all_or(&config.hs_prefixes, &line.hs_code), "HS_OUT"),
+        (config.excluded_skus.contains(&line.sku), "SKU_EXCLUDED"),
+    ];
+    reasons.into_iter().find(|(is_so, _)| *is_so).map(|(_, why)| why)
 }
 
 fn kind(line: &OpenLine) -> Kind {
@@ -137,20 +172,32 @@ mod tests {
             verdict,
             confidence: Decimal::ONE,
             measure: Some("UDS".into()),
+            measure_regions: Vec::new(),
             total_cad: total.parse().ok(),
             upper_bound_cad: None,
         }
     }
 
+    fn to(region: &str) -> Destination {
+        Destination { country: "CA".into(), region: Some(region.into()).filter(|region: &String| !region.is_empty()) }
+    }
+
+    fn weighed(to: Destination, lines: &[OpenLine], config: &Config) -> Weighed {
+        catch(&to, lines, config, "2026-02-17".parse().unwrap())
+    }
+
     fn caught(lines: &[OpenLine], config: &Config) -> Option<(String, Kind, bool)> {
-        let found = catch("CA", lines, config, "2026-02-17".parse().unwrap())?;
+        let found = weighed(to("ON"), lines, config).caught?;
         Some((found.exposure_cad.to_string(), found.kind, found.notify))
     }
 
     #[test]
     fn the_sample_order_is_caught_with_2176_82() {
         let lines = [line(1, Verdict::Subject, "1088.41", 2), line(2, Verdict::NotSubject, "0.00", 1)];
-        let found = catch("CA", &lines, &Config::default(), "2026-02-17".parse().unwrap()).unwrap();
+        let weighed = weighed(to("ON"), &lines, &Config::default());
+        let left_out = [LeftOut { line: 2, sku: "S2".into(), measure: Some("UDS".into()), why: "NOT_SUBJECT" }];
+        assert_eq!(weighed.left_out, left_out);
+        let found = weighed.caught.unwrap();
         assert_eq!(found.exposure_cad.to_string(), "2176.82");
         assert_eq!(
             (found.line_numbers.as_slice(), found.measures.as_slice()),
@@ -174,14 +221,35 @@ mod tests {
         let with = |change: fn(&mut Config)| {
             let mut config = Config::default();
             change(&mut config);
-            caught(&lines, &config)
+            let weighed = weighed(to("ON"), &lines, &config);
+            assert_eq!(weighed.caught.is_none(), weighed.left_out.len() == 1);
+            weighed.left_out.first().map_or("", |left_out| left_out.why)
         };
-        assert_eq!(with(|_| {}), Some(("40".to_owned(), Kind::Confirmed, false)), "too little to tell anybody");
-        assert_eq!(with(|config| config.enabled = false), None);
-        assert_eq!(with(|config| config.destination_countries = vec!["US".into()]), None);
-        assert_eq!(with(|config| config.origin_countries = vec!["VN".into()]), None);
-        assert_eq!(with(|config| config.hs_prefixes = vec!["9404".into()]), None);
-        assert_eq!(with(|config| config.excluded_skus = vec!["S1".into()]), None);
-        assert_eq!(with(|config| config.caught_horizon_days = 1), None);
+        let little = caught(&lines, &Config::default());
+        assert_eq!(little, Some(("40".to_owned(), Kind::Confirmed, false)), "too little to tell anybody");
+        assert_eq!(with(|_| {}), "");
+        assert_eq!(with(|config| config.enabled = false), "DETECTION_OFF");
+        assert_eq!(with(|config| config.authorities = vec!["US".into()]), "AUTHORITY_OUT");
+        assert_eq!(with(|config| config.authorities = vec!["US".into(), "CA".into()]), "");
+        assert_eq!(with(|config| config.destination_countries = vec!["US".into()]), "DESTINATION_COUNTRY_OUT");
+        assert_eq!(with(|config| config.destination_regions = vec!["BC".into()]), "DESTINATION_REGION_OUT");
+        assert_eq!(with(|config| config.destination_regions = vec!["BC".into(), "ca-on".into()]), "");
+        assert_eq!(with(|config| config.origin_countries = vec!["VN".into()]), "ORIGIN_OUT");
+        assert_eq!(with(|config| config.hs_prefixes = vec!["9404".into()]), "HS_OUT");
+        assert_eq!(with(|config| config.excluded_skus = vec!["S1".into()]), "SKU_EXCLUDED");
+        assert_eq!(with(|config| config.caught_horizon_days = 1), "AFTER_HORIZON");
+        assert_eq!(with(|config| config.caught_horizon_days = 2), "");
+    }
+
+    #[test]
+    fn a_measure_of_a_region_is_left_out_elsewhere() {
+        let potatoes = OpenLine { measure_regions: vec!["CA-BC".into()], ..line(1, Verdict::NeedsReview, "20", 2) };
+        let why = |region: &str| {
+            let weighed = weighed(to(region), std::slice::from_ref(&potatoes), &Config::default());
+            weighed.left_out.first().map(|left_out| left_out.why)
+        };
+        assert_eq!((why("ON"), why("CA-ON")), (Some("REGION_OUT"), Some("REGION_OUT")));
+        assert_eq!((why("BC"), why("CA-BC"), why("bc")), (None, None, None));
+        assert_eq!(why(""), None, "nobody knows where it goes, so somebody has to look");
     }
 }

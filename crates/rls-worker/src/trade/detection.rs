@@ -13,8 +13,12 @@ pub struct Config {
     pub enabled: bool,
     /// The lanes that detection runs in.
     pub lanes: Vec<String>,
+    /// Whose measures count.
+    pub authorities: Vec<String>,
     /// Where orders go to.
     pub destination_countries: Vec<String>,
+    /// The regions of those countries, as `BC` or `CA-BC`; all when empty.
+    pub destination_regions: Vec<String>,
     /// Where products are made; anywhere when empty.
     pub origin_countries: Vec<String>,
     /// How tariff numbers start; anyhow when empty.
@@ -45,7 +49,9 @@ impl Default for Config {
         Config {
             enabled: true,
             lanes: list(&["order_upload", "sima_validation", "catalog_upload"]),
+            authorities: list(&[AUTHORITY]),
             destination_countries: list(&["CA"]),
+            destination_regions: Vec::new(),
             origin_countries: Vec::new(),
             hs_prefixes: Vec::new(),
             excluded_skus: Vec::new(),
@@ -58,6 +64,51 @@ impl Default for Config {
             spike_floor_cad: Decimal::from(1000),
             spike_min_orders: 5,
         }
+    }
+}
+
+impl Config {
+    /// Whether detection runs in a lane.
+    #[must_use]
+    pub fn runs_in(&self, lane: &str) -> bool {
+        self.enabled && self.lanes.iter().any(|of| of == lane)
+    }
+
+    /// Why orders to a place are left out, where they are. Where a region is asked for and not known, they are.
+    #[must_use]
+    pub fn leaves_out(&self, to: &Destination) -> Option<&'static str> {
+        if !self.authorities.iter().any(|authority| authority == AUTHORITY) {
+            return Some("AUTHORITY_OUT");
+        }
+        if !self.destination_countries.contains(&to.country) {
+            return Some("DESTINATION_COUNTRY_OUT");
+        }
+        let is_out = !self.destination_regions.is_empty() && !to.is_in(&self.destination_regions);
+        is_out.then_some("DESTINATION_REGION_OUT")
+    }
+}
+
+/// Whose measures there are: the Canada Border Services Agency's.
+pub const AUTHORITY: &str = "CA";
+
+/// Where an order goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Destination {
+    /// The country's code.
+    pub country: String,
+    /// The region, as `BC` or `CA-BC`.
+    pub region: Option<String>,
+}
+
+impl Destination {
+    /// Whether it is known to be in one of these regions, with their country or without.
+    #[must_use]
+    pub fn is_in(&self, regions: &[String]) -> bool {
+        let plain = |region: &str| {
+            let region = region.to_uppercase();
+            region.strip_prefix(&format!("{}-", self.country)).map_or(region.clone(), str::to_owned)
+        };
+        self.region.as_deref().is_some_and(|own| regions.iter().any(|region| plain(region) == plain(own)))
     }
 }
 

@@ -4,6 +4,7 @@ mod alerts;
 mod authority;
 mod claims;
 mod days;
+mod detection;
 mod golden;
 mod guests;
 mod http_server;

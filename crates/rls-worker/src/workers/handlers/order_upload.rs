@@ -50,10 +50,11 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
 
     job.progress.stage(75, 99);
     let config = detection::load(tx).await?;
-    if config.enabled && config.lanes.iter().any(|lane| lane == "order_upload") {
+    if config.runs_in("order_upload") {
         let law = law::load(tx, job.today).await?;
         let caught = catching::refresh(tx, job, &orders, &config, &ruleset_hash(&law.measures)).await?;
         outcome.output("caughtOrders", caught.caught);
+        outcome.output("leftOut", caught.left_out);
     }
     keep_row_errors(tx, job, &tally.errors).await?;
     Ok(outcome)
@@ -95,8 +96,7 @@ async fn store(
             break;
         }
     }
-    orders.sort();
-    orders.dedup();
+    let orders = planning::as_they_came(orders);
     let mut outcome = Outcome::of(tally);
     (outcome.rows_imported, outcome.rows_updated) = (created, updated);
     outcome.rows_unchanged = taken as u64 - created - updated;

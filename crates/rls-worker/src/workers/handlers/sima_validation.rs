@@ -7,7 +7,7 @@ use rls_runtime::TenantTx;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::notifications::catching;
+use crate::notifications::catching::{self, Catch};
 use crate::notifications::events::{Event, raise};
 use crate::orders::row::sku_norm;
 use crate::table::FileError;
@@ -89,14 +89,14 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, payload: &Payload) -> Result<O
     let law = law::load(tx, as_of).await?;
     let ruleset = ruleset_hash(&law.measures);
     let config = detection::load(tx).await?;
-    let detects = config.enabled && config.lanes.iter().any(|lane| lane == "sima_validation");
+    let detects = config.runs_in("sima_validation");
     let skus: Option<Vec<String>> = payload.skus.as_ref().map(|skus| skus.iter().map(|sku| sku_norm(sku)).collect());
     let run = Run { sku_norms: skus.as_deref(), policy, as_of, law: &law, ruleset: &ruleset };
 
     let mut outcome = Outcome::default();
     let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
     let mut flips = Vec::new();
-    let mut caught = 0;
+    let mut caught = Catch::default();
     let mut after = String::new();
     loop {
         let products = screening::next(tx, &run, &after, BATCH).await?;
@@ -110,7 +110,7 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, payload: &Payload) -> Result<O
         if detects {
             let touched: Vec<String> = products.into_iter().map(|product| product.sku_norm).collect();
             let orders = catching::orders_of(tx, &touched).await?;
-            caught += catching::refresh(tx, job, &orders, &config, &ruleset).await?.caught;
+            caught.add(catching::refresh(tx, job, &orders, &config, &ruleset).await?);
         }
     }
     let newly_subject: Vec<&str> =
@@ -119,7 +119,8 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, payload: &Payload) -> Result<O
     outcome.output("verdicts", verdicts);
     outcome.output("flips", flips.len());
     outcome.output("newlySubject", newly_subject);
-    outcome.output("caughtOrders", caught);
+    outcome.output("caughtOrders", caught.caught);
+    outcome.output("leftOut", caught.left_out);
     outcome.output("ruleset", &ruleset);
     Ok(outcome)
 }
