@@ -1,6 +1,6 @@
-//! Workers are killed, connections are cut, and the server crashes and is restarted while jobs run: every job ends once, under its own tenant.
+//! Workers are killed, connections are cut, and the server crashes and is restarted while jobs run: every job ends once, under its own tenant, and a lane with a limit keeps it.
 //!
-//! A short run by itself; the soak is `RLS_CRASH_JOBS=50000 RLS_CRASH_TENANTS=200 RLS_CRASH_KILLS=200 cargo test -p rls-runtime --test crash`.
+//! A short run by itself; the soak is `cargo soak`, which sets `RLS_CRASH_JOBS`, `RLS_CRASH_TENANTS` and `RLS_CRASH_KILLS`.
 //! The program runs itself again as the workers that it kills.
 
 use std::env;
@@ -21,8 +21,10 @@ const WORKER: &str = "RLS_CRASH_WORKER";
 const PATIENCE: Duration = Duration::from_secs(1800);
 
 const TABLES: &str = "
-CREATE TABLE begun (tenant_id uuid NOT NULL, job uuid NOT NULL, lease text NOT NULL, meant_for uuid NOT NULL);
-CREATE TABLE done (tenant_id uuid NOT NULL, job uuid NOT NULL);
+CREATE TABLE begun (tenant_id uuid NOT NULL, job uuid NOT NULL, lease text NOT NULL, meant_for uuid NOT NULL,
+                    lane text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE done (tenant_id uuid NOT NULL, job uuid NOT NULL, lease text NOT NULL,
+                   at timestamptz NOT NULL DEFAULT clock_timestamp());
 ALTER TABLE begun ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE done ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON begun USING (tenant_id = (SELECT current_setting('app.tenant_id')::uuid));
@@ -62,28 +64,40 @@ impl Job for Work {
 
     async fn run(self, cx: Context<()>) -> Result<Outcome, JobError> {
         let (tenant, job, lease) = (cx.tenant(), cx.job().as_uuid(), format!("{:?}", cx.lease()));
+        let lane = lane(self.number);
         cx.with_tenant(async |mut tx| {
-            let begun = sqlx::query("INSERT INTO begun VALUES ($1, $2, $3, $4::uuid)");
-            begun.bind(tenant).bind(job).bind(&lease).bind(&self.meant_for).execute(&mut *tx).await
+            let begun = sqlx::query(
+                "INSERT INTO begun (tenant_id, job, lease, meant_for, lane) VALUES ($1, $2, $3, $4::uuid, $5)",
+            );
+            let begun = begun.bind(tenant).bind(job).bind(&lease).bind(&self.meant_for).bind(lane);
+            begun.execute(&mut *tx).await
         })
         .await?;
-        let done = "INSERT INTO done VALUES ($1, $2)";
+        let done = || sqlx::query("INSERT INTO done VALUES ($1, $2, $3)").bind(tenant).bind(job).bind(&lease);
         match fate(self.number) {
             Fate::Dies => Err(JobError::fail("as it was meant to")),
             Fate::FailsFirst if cx.attempt() == 1 => Err(JobError::retry("the first time")),
             Fate::FailsFirst | Fate::AtLeastOnce => {
-                cx.with_tenant(async |mut tx| sqlx::query(done).bind(tenant).bind(job).execute(&mut *tx).await).await?;
+                cx.with_tenant(async |mut tx| done().execute(&mut *tx).await).await?;
                 Ok(Outcome::Complete)
             }
             Fate::Once => {
                 cx.with_tenant(async |mut tx| {
-                    sqlx::query(done).bind(tenant).bind(job).execute(&mut *tx).await?;
+                    done().execute(&mut *tx).await?;
                     cx.complete(&mut tx, None).await
                 })
                 .await
             }
         }
     }
+}
+
+/// Of all workers together, no more than so many jobs of this lane run at once.
+const NARROW: &str = "narrow";
+const SLOTS: u32 = 3;
+
+fn lane(number: usize) -> &'static str {
+    if number.is_multiple_of(8) || number % 8 == 5 { NARROW } else { Work::LANE }
 }
 
 fn from_environment(name: &str, otherwise: usize) -> usize {
@@ -96,6 +110,7 @@ async fn work(url: &str) {
     Worker::new(pool, ())
         .register::<Work>()
         .lane(Lane::new(Work::LANE).slots(8))
+        .lane(Lane::new(NARROW).slots(4).at_once(SLOTS))
         .poll(moment)
         .lease(Duration::from_millis(1500))
         .heartbeat(Duration::from_millis(200))
@@ -146,7 +161,10 @@ impl Run {
         let (pool, queue) = (db.pool().await, Queue::new());
         for (place, tenant) in tenants.iter().enumerate() {
             let numbers = (place..jobs).step_by(tenants.len());
-            let new = |number| NewJob::of(&Work { meant_for: tenant.to_string(), number }).expect("it is JSON");
+            let new = |number| {
+                let work = Work { meant_for: tenant.to_string(), number };
+                NewJob::new(lane(number), Work::KIND, &work).expect("it is JSON").max_attempts(Work::MAX_ATTEMPTS)
+            };
             let new: Vec<_> = numbers.map(new).collect();
             with_tenant(&pool, *tenant, async |mut tx| queue.enqueue_many(&mut tx, &new).await)
                 .await
@@ -233,6 +251,18 @@ impl Run {
         let at_least =
             format!("rls_jobs j WHERE {number} BETWEEN 1 AND 4 AND NOT EXISTS (SELECT FROM done d WHERE d.job = j.id)");
         assert_eq!(self.count(&at_least).await, 0, "what is settled later is done at least once");
+        let most = self.most_at_once().await;
+        assert!((1..=i64::from(SLOTS)).contains(&most), "{most} jobs of the narrow lane ran at once");
+    }
+
+    /// Of the narrow lane, by the server's clock. How long those ran that were killed nobody knows.
+    async fn most_at_once(&self) -> i64 {
+        let most = "
+            SELECT max(running)::int8 FROM (
+                SELECT sum(step) OVER (ORDER BY at, step) AS running FROM (
+                    SELECT b.at, 1 AS step FROM begun b JOIN done d USING (lease) WHERE b.lane = $1
+                    UNION ALL SELECT d.at, -1 FROM begun b JOIN done d USING (lease) WHERE b.lane = $1) steps) t";
+        sqlx::query_scalar(most).bind(NARROW).fetch_one(&self.observer).await.expect("reads")
     }
 }
 

@@ -183,6 +183,7 @@ impl Queue {
     /// When fewer than asked for were due the doorbell is set to when the next one is.
     /// So it is when the claim had to pass many remains of what was claimed before; the next one then begins behind them.
     /// Leases that have run out are taken back on the way.
+    /// The lease begins with the scope, so end that before the lease does: one that is over when it is committed is found no sooner than somebody [heals](Queue::heal) the doorbell, as every worker does once a minute.
     ///
     /// A scope that does nothing but claim need not wait for the server's disk, and workers open it with [`asynchronous_commit`](crate::ScopeOptions::asynchronous_commit).
     /// When a crash of the server undoes such a claim the job waits again, under a token that nobody has yet: the lease that was lost with it can settle nothing.

@@ -13,6 +13,12 @@ const FIND: &str = "
 SELECT lane, kind, state, payload, attempt, max_attempts, progress, result, last_error, tags FROM rls_jobs
 WHERE tenant_id = $1 AND id = $2";
 
+const DEAD: &str = "
+SELECT id, lane, kind, state, payload, attempt, max_attempts, progress, result, last_error, tags FROM rls_jobs
+WHERE tenant_id = $1 AND state = 'discarded' AND lane = $2
+ORDER BY finished_at DESC, id DESC
+LIMIT $3";
+
 const CANCEL: &str = "
 UPDATE rls_jobs j
 SET state = CASE WHEN j.state = 'executing' THEN j.state ELSE 'cancelled' END,
@@ -44,6 +50,16 @@ impl Queue {
     pub async fn find(&self, tx: &mut TenantConn, job: JobId) -> sqlx::Result<Option<JobStatus>> {
         let row = sqlx::query(FIND).bind(tx.tenant()).bind(job.as_uuid()).fetch_optional(&mut *tx).await?;
         row.map(|row| read(job, &row)).transpose()
+    }
+
+    /// The dead letters of the caller's tenant in a lane, the latest first: jobs that were discarded, and that [`requeue`](Queue::requeue) gives another life.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn dead(&self, tx: &mut TenantConn, lane: &str, limit: u32) -> sqlx::Result<Vec<JobStatus>> {
+        let dead = sqlx::query(DEAD).bind(tx.tenant()).bind(lane).bind(i64::from(limit));
+        let rows = dead.fetch_all(&mut *tx).await?;
+        rows.iter().map(|row| read(JobId::new(row.try_get("id")?), row)).collect()
     }
 
     /// Cancel a job: at once when it waits, through its worker when it runs. Says in which state it is now, or nothing when it has ended already.

@@ -58,7 +58,7 @@ const INSERT_OR_REPLACE: &str = insert_unique!(
     "
 DO UPDATE SET lane = excluded.lane, kind = excluded.kind, payload = excluded.payload, state = excluded.state,
               priority = excluded.priority, run_at = excluded.run_at, rank = excluded.rank, due_at = excluded.due_at,
-              max_attempts = excluded.max_attempts, tags = excluded.tags, attempt = 0
+              max_attempts = excluded.max_attempts, tags = excluded.tags, attempt = 0, progress = 0
 WHERE j.state <> 'executing'"
 );
 

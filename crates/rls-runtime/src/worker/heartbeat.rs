@@ -73,22 +73,28 @@ impl Heart {
     }
 
     async fn keep_all(&self, pool: &RlsPool) {
+        // No job is known to be ours for longer than the slot that it has.
+        let mut slots_kept = Instant::now();
         loop {
             tokio::time::sleep(self.every).await;
-            self.keep_slots(pool).await;
+            let began = Instant::now();
+            if self.keep_slots(pool).await {
+                slots_kept = began;
+            }
             for (tenant, leases) in self.running.by_tenant() {
-                self.keep(pool, tenant, leases).await;
+                let began = Instant::now();
+                let known = if self.holds_slots.is_some() { slots_kept } else { began };
+                self.keep(pool, tenant, leases, known).await;
             }
         }
     }
 
-    async fn keep(&self, pool: &RlsPool, tenant: TenantId, leases: Vec<Lease>) {
-        let began = Instant::now();
+    async fn keep(&self, pool: &RlsPool, tenant: TenantId, leases: Vec<Lease>, known: Instant) {
         let beat = with_tenant_opts(pool, tenant, &FORGETTABLE, async |mut tx| {
             self.queue.heartbeat(&mut tx, &leases, self.lease).await
         });
         match tokio::time::timeout(self.lease / 3, beat).await {
-            Ok(Ok(beats)) => self.running.found(tenant, leases.into_iter().zip(beats), began),
+            Ok(Ok(beats)) => self.running.found(tenant, leases.into_iter().zip(beats), known),
             Ok(Err(error)) => tracing::warn!(%error, %tenant, "no heartbeat"),
             Err(_) => tracing::warn!(%tenant, "no heartbeat in time"),
         }
@@ -103,12 +109,13 @@ impl Heart {
         }
     }
 
-    async fn keep_slots(&self, pool: &RlsPool) {
-        let Some(worker) = self.holds_slots else { return };
+    async fn keep_slots(&self, pool: &RlsPool) -> bool {
+        let Some(worker) = self.holds_slots else { return true };
         match tokio::time::timeout(self.lease / 3, self.queue.keep_slots(pool, worker, self.lease)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => tracing::warn!(%error, "slots cannot be kept now"),
             Err(_) => tracing::warn!("slots were not kept in time"),
         }
+        false
     }
 }

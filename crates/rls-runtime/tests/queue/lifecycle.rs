@@ -50,6 +50,29 @@ async fn a_failed_job_waits_and_is_discarded_after_its_last_attempt() {
 }
 
 #[tokio::test]
+async fn the_dead_letters_of_a_lane_can_be_read_and_requeued() {
+    let site = Site::new().await;
+    for (tenant, text) in [(TENANT_A, "first"), (TENANT_A, "second"), (TENANT_A, "done"), (TENANT_B, "another's")] {
+        site.enqueue(tenant, &job(text)).await;
+        let claimed = site.claim_some(tenant, 1).await;
+        let died = Settlement::Discard { error: format!("{text} failed") };
+        site.settle(&claimed[0], if text == "done" { Settlement::Complete(None) } else { died }).await;
+        site.clock.advance(seconds(1));
+    }
+    let dead = async |limit| {
+        let dead = with_tenant(&site.pool, TENANT_A, async |mut tx| site.queue.dead(&mut tx, LANE, limit).await).await;
+        dead.expect("reads")
+    };
+    let errors: Vec<_> = dead(9).await.into_iter().map(|job| job.last_error.unwrap_or_default()).collect();
+    assert_eq!(errors, ["second failed", "first failed"]);
+    let [latest] = &dead(1).await[..] else { panic!("there is one") };
+    let requeued = with_tenant(&site.pool, TENANT_A, async |mut tx| site.queue.requeue(&mut tx, latest.id).await).await;
+    assert!(requeued.expect("requeues"));
+    assert_eq!(dead(9).await.len(), 1);
+    assert_eq!(payloads(&site.claim_some(TENANT_A, 9).await), ["second"]);
+}
+
+#[tokio::test]
 async fn a_lost_lease_is_reclaimed_and_its_worker_can_settle_nothing() {
     let site = Site::new().await;
     let id = site.enqueue(TENANT_A, &job("x")).await;
