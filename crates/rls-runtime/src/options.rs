@@ -37,6 +37,7 @@ pub struct ScopeOptions {
     lock_timeout: Option<Duration>,
     idle_timeout: Option<Duration>,
     asynchronous_commit: bool,
+    plans_once: bool,
     further: Option<(&'static str, Uuid)>,
     label: Option<&'static str>,
 }
@@ -51,6 +52,7 @@ impl ScopeOptions {
             lock_timeout: None,
             idle_timeout: None,
             asynchronous_commit: false,
+            plans_once: false,
             further: None,
             label: None,
         }
@@ -89,6 +91,13 @@ impl ScopeOptions {
     /// Do not wait until the commit is on the server's disk. A crash of the server may undo it, as a whole; nothing else can.
     pub const fn asynchronous_commit(mut self) -> ScopeOptions {
         self.asynchronous_commit = true;
+        self
+    }
+
+    /// For statements whose plan is the same whatever they are asked: the server plans each once per connection, and not five times more.
+    #[cfg(feature = "queue")]
+    pub(crate) const fn plan_once(mut self) -> ScopeOptions {
+        self.plans_once = true;
         self
     }
 
@@ -142,7 +151,9 @@ impl ScopeOptions {
             Some((name, milliseconds.to_string()))
         });
         let further = self.further.map(|(name, value)| (name, value.to_string()));
-        timeouts.chain(self.asynchronous_commit.then(|| ("synchronous_commit", "off".to_owned()))).chain(further)
+        let commit = self.asynchronous_commit.then(|| ("synchronous_commit", "off".to_owned()));
+        let plans = self.plans_once.then(|| ("plan_cache_mode", "force_generic_plan".to_owned()));
+        timeouts.chain(commit).chain(plans).chain(further)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A lane of a tenant in, claimed jobs out; then heartbeats, and the settlement that only the holder of the lease can make.
+//! A lane of a tenant in, claimed jobs out; then heartbeats.
 //!
 //! Every statement here is one guarded update: it names the tenant, and it changes a job only where it still is what the caller believes.
 
@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use crate::handle::TenantConn;
 use crate::tenant::TenantId;
 
-use super::job::{ClaimedJob, Heartbeat, JobId, JobState, Lease, Settled, Settlement};
+use super::job::{ClaimedJob, Heartbeat, JobId, Lease};
 use super::{Queue, duration_micros};
 
 /// Takes what is due in the order of rank, and gives up on the leases that have run out. They can be claimed the next time.
@@ -94,38 +94,6 @@ WITH mine AS MATERIALIZED (
 )
 SELECT mine.id, mine.token, mine.cancel_requested, extended.id IS NOT NULL AS is_extended
 FROM mine LEFT JOIN extended ON extended.id = mine.id";
-
-/// The rows are locked in the order of their ids, so that two who settle and beat at once do not wait for each other.
-const SETTLE: &str = "
-WITH clock AS MATERIALIZED (
-    SELECT coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now()) AS now
-), ending AS MATERIALIZED (
-    SELECT j.id, s.ordinality, s.verb, s.result::jsonb AS result, s.error,
-           clock.now + s.pause * interval '1 microsecond' AS next_at,
-           CASE WHEN s.verb IN ('completed', 'cancelled', 'discarded') THEN s.verb
-                WHEN j.cancel_requested THEN 'cancelled'
-                WHEN s.verb = 'retryable' AND j.attempt >= j.max_attempts THEN 'discarded'
-                ELSE s.verb END AS state
-    FROM clock, unnest($3::uuid[], $4::uuid[], $5::text[], $6::int8[], $7::text[], $8::text[])
-        WITH ORDINALITY AS s (id, token, verb, pause, result, error, ordinality)
-    JOIN rls_jobs j ON j.id = s.id AND j.token = s.token
-    WHERE j.tenant_id = $1 AND j.state = 'executing'
-    ORDER BY j.id
-    FOR UPDATE OF j
-)
-UPDATE rls_jobs j
-SET state = e.state,
-    due_at = CASE WHEN e.state NOT IN ('completed', 'cancelled', 'discarded') THEN e.next_at END,
-    rank = e.next_at - j.priority * interval '1 minute',
-    attempt = CASE WHEN e.verb IN ('available', 'scheduled') THEN j.attempt - 1 ELSE j.attempt END,
-    finished_at = CASE WHEN e.state IN ('completed', 'cancelled', 'discarded') THEN clock.now END,
-    progress = CASE WHEN e.state = 'completed' THEN 100 ELSE j.progress END,
-    result = coalesce(e.result, j.result),
-    last_error = coalesce(e.error, j.last_error),
-    worker = NULL
-FROM ending e, clock
-WHERE j.tenant_id = $1 AND j.id = e.id
-RETURNING e.ordinality, j.state";
 
 /// What a worker asks for.
 ///
@@ -256,45 +224,6 @@ impl Queue {
         }
         Ok(leases.iter().map(|lease| held.get(lease).copied().unwrap_or(Heartbeat::LeaseLost)).collect())
     }
-
-    /// Say what becomes of a job after an attempt; only the holder of its lease can.
-    ///
-    /// In the scope that did the work it makes the work happen exactly once: return an error when the lease is lost, and the work is rolled back.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub async fn settle(&self, tx: &mut TenantConn, lease: Lease, settlement: Settlement) -> sqlx::Result<Settled> {
-        let settled = self.settle_many(tx, &[(lease, settlement)]).await?;
-        Ok(settled.first().copied().unwrap_or(Settled::LeaseLost))
-    }
-
-    /// [`settle`](Queue::settle) for several jobs of the tenant, in one statement. The answers are in the order of the leases.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub async fn settle_many(&self, tx: &mut TenantConn, ended: &[(Lease, Settlement)]) -> sqlx::Result<Vec<Settled>> {
-        let parts: Vec<Parts> = ended.iter().map(|(_, settlement)| Parts::of(settlement)).collect();
-        let rows = sqlx::query(SETTLE)
-            .bind(tx.tenant())
-            .bind(self.now())
-            .bind(ended.iter().map(|(lease, _)| lease.job.as_uuid()).collect::<Vec<_>>())
-            .bind(ended.iter().map(|(lease, _)| lease.token).collect::<Vec<_>>())
-            .bind(parts.iter().map(|parts| parts.verb.word()).collect::<Vec<_>>())
-            .bind(parts.iter().map(|parts| duration_micros(parts.pause)).collect::<Vec<_>>())
-            .bind(parts.iter().map(|parts| parts.result.clone()).collect::<Vec<_>>())
-            .bind(parts.iter().map(|parts| parts.error.clone()).collect::<Vec<_>>())
-            .fetch_all(&mut *tx)
-            .await?;
-        let mut settled = vec![Settled::LeaseLost; ended.len()];
-        for row in &rows {
-            let ordinality: i64 = row.try_get("ordinality")?;
-            let place = usize::try_from(ordinality - 1).unwrap_or(usize::MAX);
-            if let Some(settled) = settled.get_mut(place) {
-                *settled = Settled::Done(JobState::read(row.try_get("state")?)?);
-            }
-        }
-        Ok(settled)
-    }
 }
 
 fn read(id: JobId, tenant: TenantId, lane: &str, row: &PgRow) -> sqlx::Result<ClaimedJob> {
@@ -308,34 +237,6 @@ fn read(id: JobId, tenant: TenantId, lane: &str, row: &PgRow) -> sqlx::Result<Cl
         max_attempts: count(row, "max_attempts")?,
         waited: Duration::try_from_secs_f64(row.try_get("waited")?).unwrap_or_default(),
     })
-}
-
-/// A settlement as columns.
-struct Parts {
-    verb: JobState,
-    pause: Duration,
-    result: Option<String>,
-    error: Option<String>,
-}
-
-impl Parts {
-    fn of(settlement: &Settlement) -> Parts {
-        // The server knows no NUL in a text.
-        let text = |text: &String| Some(text.replace('\0', "\u{fffd}"));
-        let plain = |verb| Parts { verb, pause: Duration::ZERO, result: None, error: None };
-        match settlement {
-            Settlement::Complete(result) => {
-                Parts { result: result.as_ref().map(ToString::to_string), ..plain(JobState::Completed) }
-            }
-            Settlement::Retry { after, error } => {
-                Parts { pause: *after, error: text(error), ..plain(JobState::Retryable) }
-            }
-            Settlement::Discard { error } => Parts { error: text(error), ..plain(JobState::Discarded) },
-            Settlement::Cancel { reason } => Parts { error: text(reason), ..plain(JobState::Cancelled) },
-            Settlement::Snooze(pause) => Parts { pause: *pause, ..plain(JobState::Scheduled) },
-            Settlement::Release => plain(JobState::Available),
-        }
-    }
 }
 
 pub(super) fn count(row: &PgRow, column: &str) -> sqlx::Result<u32> {

@@ -40,6 +40,7 @@ mod limit;
 mod retention;
 mod schedule;
 mod schema;
+mod settle;
 mod status;
 
 use std::fmt;
@@ -68,6 +69,7 @@ pub use status::{LaneStatus, Status};
 #[derive(Clone, Default)]
 pub struct Queue {
     clock: Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>,
+    forgets_completed: bool,
 }
 
 impl Queue {
@@ -89,7 +91,24 @@ impl Queue {
     /// });
     /// ```
     pub fn with_clock(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Queue {
-        Queue { clock: Some(Arc::new(clock)) }
+        Queue { clock: Some(Arc::new(clock)), forgets_completed: false }
+    }
+
+    /// Keep no completed jobs: the settlement that would complete a job deletes it, and its result document with it.
+    ///
+    /// For many small jobs whose results nobody reads; the server has about half the work with them.
+    /// [`find`](Queue::find) then knows nothing of a job that is done, and its unique key is free, as with every job that has ended.
+    /// Cancelled and discarded jobs are kept, for as long as a [`Retention`] says.
+    ///
+    /// It counts where the settlement is written: give it to [`Worker::queue`](crate::worker::Worker::queue).
+    ///
+    /// ```
+    /// let queue = rls_runtime::queue::Queue::new().forget_completed();
+    /// ```
+    #[must_use]
+    pub fn forget_completed(mut self) -> Queue {
+        self.forgets_completed = true;
+        self
     }
 
     /// Microseconds since 1970, or nothing when the server's clock counts.
@@ -101,7 +120,7 @@ impl Queue {
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clock = if self.clock.is_some() { "caller" } else { "server" };
-        f.debug_struct("Queue").field("clock", &clock).finish()
+        f.debug_struct("Queue").field("clock", &clock).field("forgets_completed", &self.forgets_completed).finish()
     }
 }
 

@@ -51,10 +51,12 @@ mod lane;
 mod listen;
 mod maintain;
 mod metrics;
+mod pace;
 mod quota;
 mod registry;
 mod running;
 mod schedule;
+mod serve;
 mod settle;
 mod turns;
 
@@ -259,7 +261,7 @@ impl<S: Clone + Send + Sync + 'static> Worker<S> {
         }
         let mut serving = JoinSet::new();
         for lane in lanes {
-            let served = lane::Served { lane, running: running.clone(), ended: ended.clone() };
+            let served = serve::Served::new(lane, running.clone(), ended.clone());
             serving.spawn(served.serve(Arc::clone(&shared), stopping.clone(), woken.clone()));
         }
         drop((ended, woken));

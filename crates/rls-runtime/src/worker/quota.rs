@@ -16,7 +16,7 @@ pub(crate) struct Quota {
     freed: Arc<Notify>,
 }
 
-/// A slot of this worker, which a job has until its end is written.
+/// A slot of this worker, which a job has until it has ended; where the lane is limited over all workers, until its end is written.
 pub(crate) struct Slot {
     permit: Option<OwnedSemaphorePermit>,
     freed: Arc<Notify>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::error::sqlstate;
 use crate::options::ScopeOptions;
@@ -27,8 +27,10 @@ pub(crate) struct Ended {
     pub(crate) settlement: Settlement,
     /// Heartbeats go on until it is written.
     pub(crate) entry: Entry,
-    /// The lane takes nothing new for it until it is written.
-    pub(crate) _slot: Slot,
+    /// Where the lane is limited, it takes nothing new for the job until it is written.
+    pub(crate) _slot: Option<Slot>,
+    /// Among so many that are not written yet.
+    pub(crate) _room: OwnedSemaphorePermit,
 }
 
 const AT_ONCE: usize = 4;
@@ -36,7 +38,7 @@ const MOST: usize = 1000;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Who waits for a row holds a connection: better let it go, and come again.
-const IMPATIENT: ScopeOptions = ScopeOptions::new().lock_timeout(PAUSE).label("settle");
+const IMPATIENT: ScopeOptions = ScopeOptions::new().lock_timeout(PAUSE).plan_once().label("settle");
 
 /// The settlements that wait to be written, each tenant's together: one batch of it is on its way at a time.
 #[derive(Default)]
@@ -57,10 +59,15 @@ impl Line {
         batch.push(ended);
     }
 
+    /// No more than one statement takes.
     fn pop(&mut self) -> Option<(TenantId, Vec<Ended>)> {
         let tenant = self.tenants.pop_front()?;
+        let mut batch = self.batches.remove(&tenant)?;
+        if batch.len() > MOST {
+            self.batches.insert(tenant, batch.split_off(MOST));
+        }
         self.away.insert(tenant);
-        Some((tenant, self.batches.remove(&tenant).unwrap_or_default()))
+        Some((tenant, batch))
     }
 
     /// A batch is back, with what was not written.
@@ -112,8 +119,16 @@ fn is_about_the_content(error: &sqlx::Error) -> bool {
 }
 
 impl<S: Clone + Send + Sync + 'static> Shared<S> {
+    /// Those that are deleted apart from the others, so that each is one statement, which locks the jobs in their order. Says which are not written.
+    async fn settle(&self, tenant: TenantId, ended: Vec<Ended>) -> Vec<Ended> {
+        let (deleted, kept) = ended.into_iter().partition(|ended| self.queue.deletes(&ended.settlement));
+        let mut left = self.settle_alike(tenant, deleted).await;
+        left.extend(self.settle_alike(tenant, kept).await);
+        left
+    }
+
     /// Those that are not written are returned, unless their leases are lost.
-    async fn settle(&self, tenant: TenantId, mut ended: Vec<Ended>) -> Vec<Ended> {
+    async fn settle_alike(&self, tenant: TenantId, mut ended: Vec<Ended>) -> Vec<Ended> {
         ended.retain(|ended| {
             let is_lost = ended.entry.stop_requested() == Some(Stop::LeaseLost);
             if is_lost {
@@ -167,5 +182,64 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tokio::sync::Semaphore;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::queue::JobId;
+    use crate::worker::running::Running;
+
+    fn tenant(number: u128) -> TenantId {
+        TenantId::new(Uuid::from_u128(number))
+    }
+
+    fn ended(of: TenantId) -> Ended {
+        let lease = Lease { job: JobId::fresh(), token: Uuid::new_v4() };
+        Ended {
+            tenant: of,
+            lease,
+            lane: String::new(),
+            settlement: Settlement::Complete(None),
+            entry: Running::default().add(of, lease, Instant::now()),
+            _slot: None,
+            _room: Arc::new(Semaphore::new(1)).try_acquire_owned().expect("is free"),
+        }
+    }
+
+    fn sizes(line: &mut Line) -> Vec<(TenantId, usize)> {
+        std::iter::from_fn(|| line.pop()).map(|(tenant, batch)| (tenant, batch.len())).collect()
+    }
+
+    #[test]
+    fn what_ends_while_others_of_its_tenant_are_written_waits_and_keeps_nobody_else_waiting() {
+        let mut line = Line::default();
+        line.push(ended(tenant(1)));
+        assert_eq!(sizes(&mut line), [(tenant(1), 1)]);
+        for of in [1, 2, 1] {
+            line.push(ended(tenant(of)));
+        }
+        assert_eq!(sizes(&mut line), [(tenant(2), 1)]);
+        line.give_back(tenant(1), vec![ended(tenant(1))]);
+        assert_eq!(sizes(&mut line), [(tenant(1), 3)]);
+        line.give_back(tenant(1), Vec::new());
+        line.give_back(tenant(2), Vec::new());
+        assert_eq!(sizes(&mut line), []);
+    }
+
+    #[test]
+    fn more_than_one_statement_takes_is_written_in_turns() {
+        let mut line = Line::default();
+        (0..MOST + 5).for_each(|_| line.push(ended(tenant(1))));
+        line.push(ended(tenant(2)));
+        assert_eq!(sizes(&mut line), [(tenant(1), MOST), (tenant(2), 1)]);
+        line.give_back(tenant(1), Vec::new());
+        assert_eq!(sizes(&mut line), [(tenant(1), 5)]);
     }
 }

@@ -52,14 +52,15 @@ impl Turns {
         }
     }
 
-    /// So many were allowed, asked for and claimed.
-    pub(crate) fn note(&mut self, due: Due, allowed: usize, asked: usize, claimed: usize) {
+    /// So many were allowed, asked for and claimed. Says whether the turn was cut short, and goes on.
+    pub(crate) fn note(&mut self, due: &Due, allowed: usize, asked: usize, claimed: usize) -> bool {
         let was_cut_short = asked < allowed && claimed == asked;
         if was_cut_short {
-            self.open = Some((due, allowed - claimed));
+            self.open = Some((due.clone(), allowed - claimed));
         } else {
-            self.last = Some(due);
+            self.last = Some(due.clone());
         }
+        was_cut_short
     }
 }
 
@@ -88,7 +89,7 @@ mod tests {
                 let allowed = turns.allowance(&due(tenant as u128), weights[tenant]);
                 let asked = allowed.min(room);
                 let claimed = asked.min(left[tenant]);
-                turns.note(due(tenant as u128), allowed, asked, claimed);
+                turns.note(&due(tenant as u128), allowed, asked, claimed);
                 left[tenant] -= claimed;
                 room -= claimed;
                 order.extend(std::iter::repeat_n(tenant, claimed));

@@ -8,6 +8,7 @@ mod doorbell;
 mod durable;
 mod enqueue;
 mod fairness;
+mod forgetting;
 mod harness;
 mod lifecycle;
 mod listen;

@@ -1,0 +1,312 @@
+//! One lane in, its jobs claimed tenant by tenant and run, until the worker stops.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::error::Error;
+use crate::options::ScopeOptions;
+use crate::queue::{Claim, ClaimedJob, Due};
+use crate::scope::with_tenant_opts;
+
+use super::pace::Pace;
+use super::quota::{Quota, Slot};
+use super::running::{Entry, Running};
+use super::settle::Ended;
+use super::turns::Turns;
+use super::{Lane, Shared, metrics};
+
+/// Some turn out to have nothing that may be claimed, so look at more than there are slots for.
+const LOOK_AHEAD: usize = 64;
+
+/// What was seen so long ago may have been done by others.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// A claim that a crash of the server undoes only lets the job be claimed again, and its lease is good for nothing then.
+const FORGETTABLE: ScopeOptions = ScopeOptions::new().asynchronous_commit().plan_once().label("claim");
+
+/// How long a worker with much to do waits until there is room for several jobs.
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// When something is due that may not be claimed, nobody tells when it may: look again so soon at least.
+const SOON: Duration = Duration::from_millis(500);
+
+/// While some ends are written other jobs run: so many times the slots may be claimed and not written.
+const UNWRITTEN: usize = 3;
+
+/// A lane while the worker runs.
+pub(crate) struct Served {
+    lane: Lane,
+    running: Running,
+    ended: mpsc::UnboundedSender<Ended>,
+    slots: Arc<Semaphore>,
+    unwritten: Arc<Semaphore>,
+    pace: Arc<Pace>,
+}
+
+/// Where a lane stands.
+struct Course {
+    turns: Turns,
+    quota: Quota,
+    line: Line,
+    jobs: JoinSet<()>,
+}
+
+/// Those with something due who have not had their turn since the worker looked.
+#[derive(Default)]
+struct Line {
+    due: VecDeque<Due>,
+    looked: Option<Instant>,
+    /// Of all that were in it.
+    weight: usize,
+}
+
+/// What one look at the lane came to.
+enum Round {
+    /// Something was claimed, so there may be more; or there was no room for it.
+    Claimed,
+    /// Something is due and may not be claimed: somebody is at it, or the tenant or the lane has enough running.
+    Waiting,
+    /// Nothing is due.
+    Idle,
+}
+
+impl Line {
+    fn is_fresh(&self) -> bool {
+        !self.due.is_empty() && self.looked.is_some_and(|looked| looked.elapsed() < FRESH)
+    }
+}
+
+impl Served {
+    pub(crate) fn new(lane: Lane, running: Running, ended: mpsc::UnboundedSender<Ended>) -> Served {
+        let slots = Arc::new(Semaphore::new(lane.slots));
+        let unwritten = Arc::new(Semaphore::new(lane.slots * UNWRITTEN));
+        Served { lane, running, ended, slots, unwritten, pace: Arc::default() }
+    }
+
+    pub(crate) async fn serve<S>(
+        self,
+        shared: Arc<Shared<S>>,
+        mut stopping: watch::Receiver<bool>,
+        mut woken: watch::Receiver<()>,
+    ) where
+        S: Clone + Send + Sync + 'static,
+    {
+        let (turns, quota) = (Turns::default(), Quota::of(&self.lane));
+        let mut course = Course { turns, quota, line: Line::default(), jobs: JoinSet::new() };
+        while !*stopping.borrow() {
+            while course.jobs.try_join_next().is_some() {}
+            // Before it looks, so that nothing is missed between the look and the wait.
+            woken.mark_unchanged();
+            let round = self.round(&shared, &stopping, &mut course).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, lane = ?self.lane.names(), "no work can be claimed");
+                Round::Waiting
+            });
+            let wait = async {
+                match round {
+                    Round::Claimed => self.wait_for_room().await,
+                    Round::Waiting => tokio::select! {
+                        () = tokio::time::sleep(shared.poll.min(SOON)) => {}
+                        () = course.quota.freed() => {}
+                    },
+                    Round::Idle => tokio::select! {
+                        () = tokio::time::sleep(shared.poll) => {}
+                        () = course.quota.freed() => {}
+                        _ = woken.changed() => {}
+                    },
+                }
+            };
+            tokio::select! {
+                () = wait => {}
+                _ = stopping.changed() => {}
+            }
+        }
+        while course.jobs.join_next().await.is_some() {}
+        // Once the last end is written.
+        let all = u32::try_from(self.lane.slots * UNWRITTEN).unwrap_or(u32::MAX);
+        drop(self.unwritten.acquire_many(all).await);
+        if let Err(error) = course.quota.shrink(&shared, 0).await {
+            tracing::warn!(%error, lane = ?self.lane.names(), "slots cannot be given back, their lease will run out");
+        }
+    }
+
+    /// Short jobs make room for many in a moment, and many cost little more to claim than one. Long ones do not, and then one slot is enough.
+    async fn wait_for_room(&self) {
+        drop(self.unwritten.acquire().await);
+        drop(self.slots.acquire().await);
+        let many = u32::try_from(self.lane.slots / 2).unwrap_or(1).max(1);
+        let room = async {
+            drop(self.unwritten.acquire_many(many).await);
+            drop(self.slots.acquire_many(many).await);
+        };
+        tokio::time::timeout(MOMENT, room).await.ok();
+    }
+
+    /// Give every tenant with something due its share of the free slots, beginning after the one that was served last.
+    async fn round<S>(
+        &self,
+        shared: &Arc<Shared<S>>,
+        stopping: &watch::Receiver<bool>,
+        course: &mut Course,
+    ) -> Result<Round, Error>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let free = self.slots.available_permits().min(self.unwritten.available_permits());
+        if free == 0 {
+            return Ok(Round::Claimed);
+        }
+        let goes_on = course.line.is_fresh();
+        if !goes_on {
+            course.line = self.look(shared, &course.turns).await?;
+        }
+        if course.line.due.is_empty() {
+            course.quota.shrink(shared, self.used()).await?;
+            return Ok(Round::Idle);
+        }
+        let held = course.quota.grow(shared, self.lane.slots).await?;
+        let room = held.saturating_sub(self.used()).min(free);
+        let claimed = self.give_turns(shared, stopping, course, room).await;
+        if claimed.is_err() {
+            course.line = Line::default();
+        }
+        course.quota.shrink(shared, self.used()).await?;
+        // Where others were faster with the rest of the line, there may be more behind it.
+        let has_seen_all = room == 0 || !goes_on;
+        Ok(if claimed? == 0 && has_seen_all { Round::Waiting } else { Round::Claimed })
+    }
+
+    fn used(&self) -> usize {
+        self.lane.slots - self.slots.available_permits()
+    }
+
+    async fn look<S>(&self, shared: &Shared<S>, turns: &Turns) -> Result<Line, Error> {
+        let limit = u32::try_from(self.lane.slots + LOOK_AHEAD).unwrap_or(u32::MAX);
+        let due = shared.in_time(shared.queue.due(&shared.pool, self.lane.names(), turns.last(), limit)).await?;
+        metrics::looked(self.lane.name(), due.len());
+        let weight = due.iter().map(|due| self.lane.weights.of(due.tenant)).sum();
+        Ok(Line { due: due.into(), looked: Some(Instant::now()), weight })
+    }
+
+    /// Let those in the line claim, several at once, while there is room; says how many jobs they got.
+    ///
+    /// Whose turn was cut short goes on with it the next time, so nobody is asked after that.
+    async fn give_turns<S>(
+        &self,
+        shared: &Arc<Shared<S>>,
+        stopping: &watch::Receiver<bool>,
+        Course { turns, quota, line, jobs }: &mut Course,
+        mut room: usize,
+    ) -> Result<usize, Error>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let at_once = (shared.pool.max_connections() as usize / 4).clamp(1, 4);
+        let share = self.share(line, room, at_once);
+        let (mut claims, mut got, mut is_cut, mut failed) = (FuturesOrdered::new(), 0, false, None);
+        loop {
+            while claims.len() < at_once && room > 0 && !is_cut && failed.is_none() && !*stopping.borrow() {
+                let Some(due) = line.due.pop_front() else { break };
+                let allowed = turns.allowance(&due, share * self.lane.weights.of(due.tenant));
+                let asked = allowed.min(room);
+                (room, is_cut) = (room - asked, asked < allowed);
+                claims.push_back(async move {
+                    let began = Instant::now();
+                    let claimed = self.claim(shared, &due, asked).await;
+                    (due, allowed, asked, began, claimed)
+                });
+            }
+            // A claim that is under way is waited for, or else its jobs would wait for their leases to run out.
+            let Some((due, allowed, asked, began, claimed)) = claims.next().await else { break };
+            // Whose jobs cannot be claimed has had its turn, or else nobody after it would have one.
+            let claimed = claimed.unwrap_or_else(|error| {
+                failed.get_or_insert(error);
+                Vec::new()
+            });
+            (room, got) = (room + asked - claimed.len(), got + claimed.len());
+            is_cut = turns.note(&due, allowed, asked, claimed.len());
+            if is_cut {
+                line.due.push_front(due);
+            }
+            claimed.into_iter().for_each(|job| self.start(shared, job, began, quota, jobs));
+        }
+        failed.map_or(Ok(got), Err)
+    }
+
+    /// A few jobs for each, and with many slots a few more than that, but still for sixteen tenants at least; unless the slots are free again in a moment.
+    fn share(&self, line: &Line, room: usize, at_once: usize) -> usize {
+        let of_all = if self.pace.is_quick() { line.due.len().clamp(1, at_once) } else { 16 };
+        room.div_ceil(line.weight.max(1)).max(self.lane.slots / of_all)
+    }
+
+    async fn claim<S>(&self, shared: &Shared<S>, due: &Due, wanted: usize) -> Result<Vec<ClaimedJob>, Error> {
+        let began = Instant::now();
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let mut claim = Claim::new(&due.lane, wanted).lease(shared.lease).worker(&shared.name);
+        if let Some(at_once) = self.lane.per_tenant {
+            claim = claim.at_once(at_once);
+        }
+        let claimed = with_tenant_opts(&shared.pool, due.tenant, &FORGETTABLE, async |mut tx| {
+            shared.queue.claim_and_count(&mut tx, &claim).await
+        });
+        let claimed = shared.in_time(claimed).await.map_err(Error::Unavailable)?;
+        metrics::claimed(&due.lane, &claimed, began.elapsed());
+        Ok(claimed.jobs)
+    }
+
+    fn start<S>(
+        &self,
+        shared: &Arc<Shared<S>>,
+        job: ClaimedJob,
+        claimed_at: Instant,
+        quota: &Quota,
+        jobs: &mut JoinSet<()>,
+    ) where
+        S: Clone + Send + Sync + 'static,
+    {
+        // Only this loop takes them, so there is one of each.
+        let slot = Arc::clone(&self.slots).try_acquire_owned();
+        let (Ok(slot), Ok(unwritten)) = (slot, Arc::clone(&self.unwritten).try_acquire_owned()) else { return };
+        let attempt = Claimed {
+            entry: self.running.add(job.tenant, job.lease, claimed_at),
+            slot: quota.slot(slot),
+            unwritten,
+            limited: self.lane.is_limited(),
+            pace: Arc::clone(&self.pace),
+            ended: self.ended.clone(),
+        };
+        jobs.spawn(attempt.run(Arc::clone(shared), job));
+    }
+}
+
+/// What a job holds from its claim on.
+struct Claimed {
+    entry: Entry,
+    slot: Slot,
+    unwritten: OwnedSemaphorePermit,
+    limited: bool,
+    pace: Arc<Pace>,
+    ended: mpsc::UnboundedSender<Ended>,
+}
+
+impl Claimed {
+    async fn run<S>(self, shared: Arc<Shared<S>>, job: ClaimedJob)
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let Claimed { entry, slot, unwritten, limited, pace, ended } = self;
+        let (tenant, lease, lane, began) = (job.tenant, job.lease, job.lane.clone(), Instant::now());
+        let settlement = shared.execute(job, &entry).await;
+        pace.note(began.elapsed());
+        // Over all workers a job counts until its end is written; in this one the next may run.
+        let slot = limited.then_some(slot);
+        if let Some(settlement) = settlement {
+            ended.send(Ended { tenant, lease, lane, settlement, entry, _slot: slot, _room: unwritten }).ok();
+        }
+    }
+}
