@@ -87,8 +87,8 @@ pub enum TypeKind {
     Enum(Vec<(Name, Vec<Field>)>),
     /// `type X = ..;`
     Alias(Type),
-    /// A trait with its super-traits; its functions are in [`FileFacts::functions`].
-    Trait(Vec<Type>),
+    /// A trait with its super-traits, and its associated types with their bounds; its functions are in [`FileFacts::functions`].
+    Trait(Vec<Type>, Vec<Generic>),
 }
 
 /// A field.

@@ -438,6 +438,6 @@ impl<'a> Index<'a> {
     fn find_trait(&self, module: ModId, path: &crate::facts::Path) -> Option<TypeId> {
         let names: Vec<Name> = path.names().cloned().collect();
         let found = self.find_type(module, &names)?;
-        matches!(self.type_def(found).kind, TypeKind::Trait(_)).then_some(found)
+        matches!(self.type_def(found).kind, TypeKind::Trait(..)).then_some(found)
     }
 }

@@ -160,7 +160,7 @@ impl Index<'_> {
         }
         // A trait of the run that extends a handle trait is one too.
         if let Ty::Adt(id, _) = &best
-            && let TypeKind::Trait(supers) = &self.type_def(*id).kind
+            && let TypeKind::Trait(supers, _) = &self.type_def(*id).kind
             && !supers.is_empty()
             && let handle @ Ty::Handle(_) = self.bounds(&self.context_of_type(*id), supers, behind_name(depth))
         {
@@ -180,6 +180,9 @@ impl Index<'_> {
             }
         }
         let Some(segment) = path.segments.last() else { return Ty::Unknown };
+        if let Some(found) = self.associated_type(context, path, behind_name(depth)) {
+            return found;
+        }
         let args = || segment.args().iter().map(|ty| self.resolve(context, ty, depth - 1)).collect::<Rc<[Ty]>>();
         if let Some(inputs) = segment.inputs() {
             let inputs = inputs.iter().map(|ty| self.resolve(context, ty, depth - 1)).collect();
@@ -200,13 +203,54 @@ impl Index<'_> {
                 Ty::Ext(name, _) if !segment.args().is_empty() => Ty::Ext(name, args()),
                 found => found,
             },
-            TypeKind::Trait(_) => self.bounds_of_trait(id, args(), depth),
+            TypeKind::Trait(..) => self.bounds_of_trait(id, args(), depth),
             TypeKind::Struct(_) | TypeKind::Enum(_) => Ty::Adt(id, args()),
         }
     }
 
+    /// `Self::Client`, `P::Client` and `<P as Pool>::Client`: what the impl says, or what the trait asks of it.
+    fn associated_type(&self, context: &Context<'_>, path: &Path, depth: usize) -> Option<Ty> {
+        let base = match (&path.self_type, path.segments.as_slice()) {
+            (Some(of), _) => self.resolve(context, of, depth),
+            (None, [first, _]) if first.name == "Self" => context.self_ty.clone(),
+            (None, [first, _]) => {
+                let generic = context.generics.iter().flat_map(|list| list.iter()).find(|of| of.name == first.name)?;
+                self.bounds(context, &generic.bounds, depth)
+            }
+            _ => return None,
+        };
+        let Ty::Adt(id, _) = base else { return None };
+        Some(self.associated_of(id, path.last(), depth)).filter(|found| *found != Ty::Unknown)
+    }
+
+    fn associated_of(&self, id: TypeId, name: &str, depth: usize) -> Ty {
+        if depth == 0 {
+            return Ty::Unknown;
+        }
+        if let TypeKind::Trait(supers, associated) = &self.type_def(id).kind {
+            let context = self.context_of_type(id);
+            if let Some(own) = associated.iter().find(|own| own.name == name) {
+                return self.bounds(&context, &own.bounds, behind_name(depth));
+            }
+            let found = supers.iter().map(|above| match self.resolve(&context, above, behind_name(depth)) {
+                Ty::Adt(above, _) => self.associated_of(above, name, behind_name(depth)),
+                _ => Ty::Unknown,
+            });
+            return found.into_iter().find(|found| *found != Ty::Unknown).unwrap_or_default();
+        }
+        let blocks = self.type_impls.get(&id).into_iter().flatten();
+        let written = blocks.filter_map(|block| {
+            let def = self.impl_def(*block);
+            let ty = &def.types.iter().find(|own| own.name == name)?.ty;
+            let module = self.impls[*block as usize].home.module;
+            let context = Context { module, self_ty: Ty::Adt(id, Rc::new([])), generics: [&def.generics, &[]] };
+            Some(self.resolve(&context, ty, behind_name(depth)))
+        });
+        written.into_iter().find(|found| *found != Ty::Unknown).unwrap_or_default()
+    }
+
     fn bounds_of_trait(&self, id: TypeId, args: Rc<[Ty]>, depth: usize) -> Ty {
-        if let TypeKind::Trait(supers) = &self.type_def(id).kind
+        if let TypeKind::Trait(supers, _) = &self.type_def(id).kind
             && let handle @ Ty::Handle(_) = self.bounds(&self.context_of_type(id), supers, behind_name(depth))
         {
             return handle;

@@ -24,7 +24,10 @@ pub(super) fn compact(facts: &mut FileFacts) {
             TypeKind::Struct(fields) => each(fields, |field| ty(&mut field.ty)),
             TypeKind::Enum(variants) => each(variants, |(_, fields)| each(fields, |field| ty(&mut field.ty))),
             TypeKind::Alias(target) => ty(target),
-            TypeKind::Trait(supers) => each(supers, ty),
+            TypeKind::Trait(supers, associated) => {
+                each(supers, ty);
+                generics(associated);
+            }
         }
     }
     for found in &mut facts.impls {

@@ -7,7 +7,7 @@ use super::lower::{Lower, name};
 use super::places::between;
 use super::{attrs, types};
 use crate::facts::{
-    Block, Const, Expr, ExprKind, Field, Impl, Module, Name, Owner, Stmt, Type, TypeDef, TypeKind, Use,
+    Block, Const, Expr, ExprKind, Field, Generic, Impl, Module, Name, Owner, Stmt, Type, TypeDef, TypeKind, Use,
 };
 
 /// What `const` and `static` items have in common.
@@ -57,7 +57,7 @@ impl Lower<'_> {
                 self.type_def(parts);
             }
             Item::TraitAlias(item) => {
-                let kind = TypeKind::Trait(types::bounds(&item.bounds));
+                let kind = TypeKind::Trait(types::bounds(&item.bounds), Vec::new());
                 let parts = TypeParts { attributes: &item.attrs, ident: &item.ident, generics: &item.generics, kind };
                 self.type_def(parts);
             }
@@ -252,7 +252,11 @@ impl Lower<'_> {
     fn trait_item(&mut self, item: &syn::ItemTrait) {
         let start = self.first(&item.attrs, &item.vis, item.trait_token.span);
         self.anchor(between(start, self.places.end(item.brace_token.span.close())));
-        let kind = TypeKind::Trait(types::bounds(&item.supertraits));
+        let associated = item.items.iter().filter_map(|member| match member {
+            TraitItem::Type(ty) => Some(Generic { name: name(&ty.ident), bounds: types::bounds(&ty.bounds) }),
+            _ => None,
+        });
+        let kind = TypeKind::Trait(types::bounds(&item.supertraits), associated.collect());
         let parts = TypeParts { attributes: &item.attrs, ident: &item.ident, generics: &item.generics, kind };
         let index = self.type_def(parts);
         self.owned_by(Owner::Trait(index), |lower| {

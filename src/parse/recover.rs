@@ -313,7 +313,7 @@ impl Lower<'_> {
         if item.with_empty_body::<syn::ItemTrait>().is_none() {
             self.stray_tokens(item.head());
         }
-        let index = self.recovered_type(ident, TypeKind::Trait(Vec::new()), &item.attributes);
+        let index = self.recovered_type(ident, TypeKind::Trait(Vec::new(), Vec::new()), &item.attributes);
         self.owned_by(Owner::Trait(index), |lower| lower.items_of(body.stream(), Members::Trait));
     }
 

@@ -71,7 +71,9 @@ impl Carriers {
                     variants.iter().flat_map(|(_, fields)| fields).any(|field| self.mentions(&field.ty, &of_crates))
                 }
                 TypeKind::Alias(target) => self.mentions(target, &of_crates),
-                TypeKind::Trait(supers) => supers.iter().any(|of| self.mentions(of, &of_crates)),
+                TypeKind::Trait(supers, associated) => {
+                    supers.iter().any(|of| self.mentions(of, &of_crates)) || self.bounds_mention(associated, &of_crates)
+                }
             };
             if carries || self.bounds_mention(&ty.generics, &of_crates) {
                 self.add(&ty.name, added);

@@ -171,7 +171,7 @@ impl<'a> Reader<'_, 'a> {
 
     fn associated(&self, owner: u32, name: &str) -> Vec<FnId> {
         match self.all.index.type_def(owner).kind {
-            TypeKind::Trait(_) => self.all.index.methods_of_trait(owner, name),
+            TypeKind::Trait(..) => self.all.index.methods_of_trait(owner, name),
             _ => self.all.index.methods_of(owner, name),
         }
     }

@@ -13,7 +13,7 @@ impl<'a> Reader<'_, 'a> {
             Val::Obj(id) => {
                 let ty = self.f.objs[*id].ty;
                 let found = match index.type_def(ty).kind {
-                    TypeKind::Trait(_) => index.methods_of_trait(ty, name),
+                    TypeKind::Trait(..) => index.methods_of_trait(ty, name),
                     _ => index.methods_of(ty, name),
                 };
                 if !found.is_empty() {

@@ -81,7 +81,7 @@ impl Resolver<'_> {
         }
         let index = self.index;
         let TypeKind::Struct(fields) = &index.type_def(id).kind else {
-            return matches!(index.type_def(id).kind, TypeKind::Trait(_));
+            return matches!(index.type_def(id).kind, TypeKind::Trait(..));
         };
         if depth == 0 {
             return false;

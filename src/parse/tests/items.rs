@@ -78,7 +78,7 @@ fn types_have_fields_and_derives() {
         ["F0", "G1", "I1"]
     );
     assert!(matches!(&facts.types[3].kind, TypeKind::Alias(Type::Path(path)) if show::path(path) == "M<N>"));
-    assert!(matches!(&facts.types[4].kind, TypeKind::Trait(supers) if supers.len() == 2));
+    assert!(matches!(&facts.types[4].kind, TypeKind::Trait(supers, _) if supers.len() == 2));
     assert_eq!(facts.functions[0].owner, Owner::Trait(4));
     assert!(facts.functions[0].body.is_none());
 }
