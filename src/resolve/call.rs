@@ -13,7 +13,7 @@ use crate::program::{Place, Scope, ScopeKind};
 use crate::rules::HandleKind;
 
 /// Foreign calls that give back what they are given: constructors of wrappers, and combinators of futures.
-const PASS_THROUGH: [&str; 24] = [
+const PASS_THROUGH: [&str; 25] = [
     "Ok",
     "Some",
     "new",
@@ -23,6 +23,7 @@ const PASS_THROUGH: [&str; 24] = [
     "from_ref",
     "timeout",
     "timeout_at",
+    "block_on",
     "clone",
     "into",
     "ready",
