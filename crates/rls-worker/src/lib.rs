@@ -19,7 +19,11 @@ pub mod guest;
 
 pub mod notifications;
 
+pub mod desk;
+
 pub mod claims;
+
+pub mod reviews;
 
 pub mod schema;
 

@@ -46,9 +46,10 @@ fn parity_finds_the_same_before_and_after_the_migration() {
             .unwrap()
             .contains("<span class=\"good\">PASS</span>")
     );
-    assert_eq!(artifact["lanes"].as_array().unwrap().len(), 18, "nine jobs of two tenants");
+    assert_eq!(artifact["lanes"].as_array().unwrap().len(), 20, "ten jobs of two tenants");
     let refused = artifact["lanes"].as_array().unwrap().iter().filter(|lane| lane["a"]["state"] == "discarded");
-    assert_eq!(refused.count(), 2, "the file that is refused is refused in both");
+    assert_eq!(refused.count(), 4, "the file that is refused is refused in both, and again");
+    assert!(LANES.iter().all(|lane| artifact["smoke"][lane] == "ok"), "{}", artifact["smoke"]);
     let findings = artifact["tables"].as_array().unwrap().iter().find(|row| row["table"] == "ship_findings").unwrap();
     assert_eq!((&findings["rows_a"], &findings["rows_b"]), (&4.into(), &4.into()));
 }
@@ -274,6 +275,12 @@ async fn an_operator_works_on_findings_at_the_prompt() {
     let desk = |arguments: &[&str]| {
         run(&[arguments, &["--tenant", &tenant, "--by", "ann", "--database-url", &runtime]].concat())
     };
+    assert_eq!(desk(&["caught", "list"]), (Some(0), "[]\n".to_owned()));
+    let (code, shown) = desk(&["caught", "hold", finding]);
+    assert!(code == Some(1) && shown.contains("CAUGHT_NOT_FOUND"), "{shown}");
+    assert_eq!(desk(&["review", "list"]), (Some(0), "[]\n".to_owned()));
+    let (code, shown) = desk(&["review", "not-subject", "SKU-1", "--note", "it is wood"]);
+    assert!(code == Some(1) && shown.contains("VERDICT_NOT_FOUND"), "{shown}");
     let (code, shown) = desk(&["finding", "submit", finding]);
     assert!(code == Some(1) && shown.contains("TRANSITION_NOT_ALLOWED"), "{shown}");
     let (code, shown) = desk(&["finding", "dispute", finding]);

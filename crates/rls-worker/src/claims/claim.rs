@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::finding::{self, Evidence};
 use super::states::{ClaimAction, ClaimState};
-use super::{By, ClaimError, Refused};
+use crate::desk::{By, DeskError, Refused};
 use crate::notifications::events::{self, Event};
 
 /// A finding that is to be claimed.
@@ -39,7 +39,7 @@ pub struct Credited {
 ///
 /// # Errors
 /// When a finding is not there, is settled, is in another claim, or does not go with the others.
-pub async fn draft(tx: &mut TenantTx, findings: &[Uuid], by: &By<'_>) -> Result<Uuid, ClaimError> {
+pub async fn draft(tx: &mut TenantTx, findings: &[Uuid], by: &By<'_>) -> Result<Uuid, DeskError> {
     let chosen = claimable(tx, findings).await?;
     let first = chosen.first().ok_or_else(|| Refused::new("CLAIM_EMPTY", "a claim needs findings", json!({})))?;
     let refused = |code, message: &str, of: fn(&Claimable) -> bool| {
@@ -85,7 +85,7 @@ pub async fn draft(tx: &mut TenantTx, findings: &[Uuid], by: &By<'_>) -> Result<
 }
 
 /// The findings, locked, so that nobody else claims them meanwhile.
-async fn claimable(tx: &mut TenantTx, findings: &[Uuid]) -> Result<Vec<Claimable>, ClaimError> {
+async fn claimable(tx: &mut TenantTx, findings: &[Uuid]) -> Result<Vec<Claimable>, DeskError> {
     let locked: Vec<Uuid> =
         sqlx::query_scalar("select id from ship_findings where id = any ($1) order by id for update")
             .bind(findings)
@@ -114,7 +114,7 @@ async fn claimable(tx: &mut TenantTx, findings: &[Uuid]) -> Result<Vec<Claimable
 ///
 /// # Errors
 /// When the claim is no draft.
-pub async fn prepare(tx: &mut TenantTx, claim: Uuid, by: &By<'_>) -> Result<ClaimState, ClaimError> {
+pub async fn prepare(tx: &mut TenantTx, claim: Uuid, by: &By<'_>) -> Result<ClaimState, DeskError> {
     let state = transition(tx, claim, ClaimAction::Prepare, None, by).await?;
     sqlx::query(
         "update ship_claims c set packet = (
@@ -143,7 +143,7 @@ pub async fn note_ticket(
     action: ClaimAction,
     ticket: &str,
     by: &By<'_>,
-) -> Result<ClaimState, ClaimError> {
+) -> Result<ClaimState, DeskError> {
     let ticket = ticket.trim();
     if ticket.is_empty() {
         let message = "this needs the number that the carrier has for the claim";
@@ -156,7 +156,7 @@ pub async fn note_ticket(
 ///
 /// # Errors
 /// When the move is not allowed.
-pub async fn fail(tx: &mut TenantTx, queue: &Queue, claim: Uuid, by: &By<'_>) -> Result<ClaimState, ClaimError> {
+pub async fn fail(tx: &mut TenantTx, queue: &Queue, claim: Uuid, by: &By<'_>) -> Result<ClaimState, DeskError> {
     let state = transition(tx, claim, ClaimAction::Fail, None, by).await?;
     events::tell(tx, queue, &[exception("CLAIM_FAILED", claim)]).await?;
     Ok(state)
@@ -166,7 +166,7 @@ pub async fn fail(tx: &mut TenantTx, queue: &Queue, claim: Uuid, by: &By<'_>) ->
 ///
 /// # Errors
 /// When no credit was confirmed.
-pub async fn close(tx: &mut TenantTx, claim: Uuid, by: &By<'_>) -> Result<ClaimState, ClaimError> {
+pub async fn close(tx: &mut TenantTx, claim: Uuid, by: &By<'_>) -> Result<ClaimState, DeskError> {
     transition(tx, claim, ClaimAction::Close, None, by).await
 }
 
@@ -183,7 +183,7 @@ pub async fn confirm_credit(
     amounts: &[(Uuid, Decimal)],
     evidence: &Evidence,
     by: &By<'_>,
-) -> Result<Vec<Credited>, ClaimError> {
+) -> Result<Vec<Credited>, DeskError> {
     transition(tx, claim, ClaimAction::ConfirmCredit, None, by).await?;
     let claimed: Vec<(Uuid, Decimal)> = sqlx::query_as(
         "select finding_id, claimed from ship_claim_findings where claim_id = $1 order by finding_id for update",
@@ -219,7 +219,7 @@ async fn credit_one(
     amount: Option<Decimal>,
     evidence: &Evidence,
     by: &By<'_>,
-) -> Result<Credited, ClaimError> {
+) -> Result<Credited, DeskError> {
     let Some(amount) = amount else { return Ok(Credited { finding, credited: None, refused: None }) };
     match finding::credit_of_claim(tx, finding, amount, evidence, by).await {
         Ok(()) => {
@@ -231,7 +231,7 @@ async fn credit_one(
                 .await?;
             Ok(Credited { finding, credited: Some(amount), refused: None })
         }
-        Err(ClaimError::Refused(refused)) => Ok(Credited { finding, credited: None, refused: Some(refused) }),
+        Err(DeskError::Refused(refused)) => Ok(Credited { finding, credited: None, refused: Some(refused) }),
         Err(other) => Err(other),
     }
 }
@@ -266,7 +266,7 @@ async fn transition(
     action: ClaimAction,
     ticket: Option<&str>,
     by: &By<'_>,
-) -> Result<ClaimState, ClaimError> {
+) -> Result<ClaimState, DeskError> {
     let from: Vec<&str> = action.from().iter().map(|state| state.word()).collect();
     let met: Option<(String, bool)> = sqlx::query_as(
         "with met as (

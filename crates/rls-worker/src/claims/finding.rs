@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::states::{FindingAction, FindingState};
-use super::{By, ClaimError, Refused};
+use crate::desk::{By, DeskError, Refused};
 use crate::money::cents;
 use crate::notifications::events::{self, Event};
 
@@ -84,7 +84,7 @@ pub async fn act(
     finding: Uuid,
     action: FindingAction,
     by: &By<'_>,
-) -> Result<FindingState, ClaimError> {
+) -> Result<FindingState, DeskError> {
     if action == FindingAction::Credit {
         let message = "a credit needs its source, reference, confirmation and amount";
         return Err(Refused::new("EVIDENCE_REQUIRED", message, json!({"finding": finding})).into());
@@ -108,7 +108,7 @@ pub async fn act_on_all(
     findings: &[Uuid],
     action: FindingAction,
     by: &By<'_>,
-) -> Result<Vec<(Uuid, Result<FindingState, Refused>)>, ClaimError> {
+) -> Result<Vec<(Uuid, Result<FindingState, Refused>)>, DeskError> {
     if action == FindingAction::Credit {
         let message = "each credit has evidence of its own, and none is given in a batch";
         return Err(Refused::new("CREDIT_IN_BATCH", message, json!({"findings": findings.len()})).into());
@@ -117,7 +117,7 @@ pub async fn act_on_all(
     for finding in findings {
         moved.push(match act(tx, *finding, action, by).await {
             Ok(state) => (*finding, Ok(state)),
-            Err(ClaimError::Refused(refused)) => (*finding, Err(refused)),
+            Err(DeskError::Refused(refused)) => (*finding, Err(refused)),
             Err(other) => return Err(other),
         });
     }
@@ -135,7 +135,7 @@ pub async fn credit(
     amount: Decimal,
     evidence: &Evidence,
     by: &By<'_>,
-) -> Result<FindingState, ClaimError> {
+) -> Result<FindingState, DeskError> {
     let met = credit_quietly(tx, finding, amount, evidence, by).await?;
     if amount < cents(met.variance) {
         let short = Event {
@@ -155,7 +155,7 @@ pub(super) async fn credit_of_claim(
     amount: Decimal,
     evidence: &Evidence,
     by: &By<'_>,
-) -> Result<(), ClaimError> {
+) -> Result<(), DeskError> {
     credit_quietly(tx, finding, amount, evidence, by).await.map(drop)
 }
 
@@ -165,7 +165,7 @@ async fn credit_quietly(
     amount: Decimal,
     evidence: &Evidence,
     by: &By<'_>,
-) -> Result<Met, ClaimError> {
+) -> Result<Met, DeskError> {
     evidence.check(finding, amount, by.at)?;
     let met = transition(tx, finding, FindingAction::Credit, by).await?;
     sqlx::query(
@@ -201,7 +201,7 @@ impl Evidence {
 }
 
 /// The move and its audit row, in one statement that looks at the state and locks it.
-async fn transition(tx: &mut TenantTx, finding: Uuid, action: FindingAction, by: &By<'_>) -> Result<Met, ClaimError> {
+async fn transition(tx: &mut TenantTx, finding: Uuid, action: FindingAction, by: &By<'_>) -> Result<Met, DeskError> {
     let from: Vec<&str> = action.from().iter().map(|state| state.word()).collect();
     let met: Option<Met> = sqlx::query_as(
         "with met as (

@@ -5,24 +5,26 @@ use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use rls_runtime::queue::Queue;
 use rls_runtime::{TenantId, TenantTx, with_tenant};
+use rls_worker::claims::claim;
 use rls_worker::claims::finding::{self, Evidence};
 use rls_worker::claims::states::{ClaimAction, FindingAction};
-use rls_worker::claims::{By, ClaimError, Refused, claim};
+use rls_worker::desk::{By, DeskError, Refused};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::verb::{Verb, verbs};
 use super::{Passed, Runtime};
 
 /// Whose desk it is.
 #[derive(clap::Args)]
-struct Desk {
+pub(super) struct Desk {
     #[command(flatten)]
-    runtime: Runtime,
-    /// Whose findings
+    pub(super) runtime: Runtime,
+    /// Whose desk it is
     #[arg(long)]
-    tenant: TenantId,
+    pub(super) tenant: TenantId,
     /// Who does it
     #[arg(long, env = "USER", default_value = "operator")]
     by: String,
@@ -48,7 +50,8 @@ struct Proof {
 #[derive(clap::Args)]
 pub(super) struct FindingCommand {
     /// What to do
-    action: OnFinding,
+    #[arg(value_parser = verbs::<FindingAction>("All findings"))]
+    action: Verb<FindingAction>,
     /// The findings; a credit has one
     findings: Vec<Uuid>,
     /// What was given back, for `credit`
@@ -58,26 +61,6 @@ pub(super) struct FindingCommand {
     proof: Proof,
     #[command(flatten)]
     desk: Desk,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum OnFinding {
-    /// All findings
-    List,
-    /// Say that it is wrong
-    Dispute,
-    /// Tell the carrier
-    Submit,
-    /// Note that the carrier looks at it
-    Review,
-    /// Let it go
-    Dismiss,
-    /// Note that the carrier says no
-    Reject,
-    /// Note that the carrier gave money back
-    Credit,
-    /// Begin anew
-    Reopen,
 }
 
 #[derive(clap::Args)]
@@ -124,7 +107,7 @@ fn amount(text: &str) -> Result<(Uuid, Decimal), String> {
 }
 
 impl Desk {
-    fn by(&self) -> By<'_> {
+    pub(super) fn by(&self) -> By<'_> {
         let at = DateTime::<Utc>::from(std::time::SystemTime::now());
         By { actor: &self.by, note: self.note.as_deref(), at }
     }
@@ -144,25 +127,17 @@ pub(super) async fn finding(command: &FindingCommand) -> anyhow::Result<Passed> 
     show(with_tenant(&pool, command.desk.tenant, async |mut tx| act(&mut tx, command, &by).await).await)
 }
 
-async fn act(tx: &mut TenantTx, command: &FindingCommand, by: &By<'_>) -> Result<Value, ClaimError> {
-    let action = match command.action {
-        OnFinding::List => return Ok(json!(finding::list(tx).await?)),
-        OnFinding::Credit => {
-            let [finding] = command.findings.as_slice() else {
-                return finding::act_on_all(tx, &command.findings, FindingAction::Credit, by).await.map(batch);
-            };
+async fn act(tx: &mut TenantTx, command: &FindingCommand, by: &By<'_>) -> Result<Value, DeskError> {
+    let queue = Queue::new();
+    match (command.action, command.findings.as_slice()) {
+        (Verb::List, _) => Ok(json!(finding::list(tx).await?)),
+        (Verb::Do(FindingAction::Credit), [finding]) => {
             let (amount, evidence) = (command.amount.unwrap_or_default(), command.proof.evidence());
-            let state = finding::credit(tx, &Queue::new(), *finding, amount, &evidence, by).await?;
-            return Ok(json!([{"finding": finding, "state": state}]));
+            let state = finding::credit(tx, &queue, *finding, amount, &evidence, by).await?;
+            Ok(json!([{"finding": finding, "state": state}]))
         }
-        OnFinding::Dispute => FindingAction::Dispute,
-        OnFinding::Submit => FindingAction::Submit,
-        OnFinding::Review => FindingAction::Review,
-        OnFinding::Dismiss => FindingAction::Dismiss,
-        OnFinding::Reject => FindingAction::Reject,
-        OnFinding::Reopen => FindingAction::Reopen,
-    };
-    finding::act_on_all(tx, &command.findings, action, by).await.map(batch)
+        (Verb::Do(action), findings) => finding::act_on_all(tx, findings, action, by).await.map(batch),
+    }
 }
 
 fn batch(moved: Vec<(Uuid, Result<impl Serialize, Refused>)>) -> Value {
@@ -181,7 +156,7 @@ pub(super) async fn claim(command: &ClaimCommand) -> anyhow::Result<Passed> {
     show(with_tenant(&pool, command.desk.tenant, async |mut tx| move_claim(&mut tx, command, id, &by).await).await)
 }
 
-async fn move_claim(tx: &mut TenantTx, command: &ClaimCommand, id: Uuid, by: &By<'_>) -> Result<Value, ClaimError> {
+async fn move_claim(tx: &mut TenantTx, command: &ClaimCommand, id: Uuid, by: &By<'_>) -> Result<Value, DeskError> {
     let queue = Queue::new();
     let state = match command.action {
         OnClaim::List => return Ok(json!(claim::list(tx).await?)),
@@ -201,14 +176,14 @@ async fn move_claim(tx: &mut TenantTx, command: &ClaimCommand, id: Uuid, by: &By
 }
 
 /// What was refused is said in the same form as by the public interface.
-fn show(done: Result<Value, ClaimError>) -> anyhow::Result<Passed> {
+pub(super) fn show(done: Result<Value, DeskError>) -> anyhow::Result<Passed> {
     let (value, all_done) = match done {
         Ok(value) => {
             let is_refused = |item: &Value| item.get("refused").is_some_and(|refused| !refused.is_null());
             let all_done = !value.as_array().is_some_and(|items| items.iter().any(is_refused));
             (value, all_done)
         }
-        Err(ClaimError::Refused(refused)) => (serde_json::to_value(refused)?, false),
+        Err(DeskError::Refused(refused)) => (serde_json::to_value(refused)?, false),
         Err(other) => return Err(other.into()),
     };
     println!("{}", serde_json::to_string_pretty(&value)?);

@@ -6,7 +6,9 @@ mod dev;
 mod feed;
 mod guest;
 mod mail;
+mod reviews;
 mod serve;
+mod verb;
 mod webhook;
 
 use std::path::{Path, PathBuf};
@@ -125,6 +127,10 @@ enum Command {
     Guest(guest::GuestCommand),
     /// List claims, start one, or note what became of it
     Claim(desk::ClaimCommand),
+    /// List the orders that are caught, or do something about them
+    Caught(reviews::CaughtCommand),
+    /// List the products that need a review, or decide about them
+    Review(reviews::ReviewCommand),
     /// Write what each message looks like to a folder, with example values
     Preview {
         /// The folder
@@ -233,6 +239,8 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
         Command::Finding(command) => desk::finding(&command).await,
         Command::Guest(command) => guest::guest(&command).await,
         Command::Claim(command) => desk::claim(&command).await,
+        Command::Caught(command) => reviews::caught(&command).await,
+        Command::Review(command) => reviews::review(&command).await,
         Command::Preview { out } => mail::preview(&out),
         Command::Dev { mail } => dev::dev(mail).await,
         Command::Smoke { database_url } => check::smoke(database_url.as_deref()).await,

@@ -48,6 +48,7 @@ struct Known {
     order_number: String,
     exposure_cad: Decimal,
     state: String,
+    decided_by: Option<String>,
     shipped: bool,
 }
 
@@ -154,10 +155,11 @@ async fn refresh_some(
         *all.left_out.entry(line.why).or_default() += 1;
     }
     let still: BTreeSet<Uuid> = rows.iter().map(|row| row.order_id).collect();
-    let gone = known.into_values().filter(|order| order.state == "OPEN" && !still.contains(&order.order_id));
-    let (missed, cleared): (Vec<Known>, Vec<Known>) = gone.partition(|order| order.shipped);
-    all.missed += close(tx, &missed, ruleset, "MISSED", &left_out).await?;
-    all.cleared += close(tx, &cleared, ruleset, "CLEARED", &left_out).await?;
+    let gone = known.into_values().filter(|order| !still.contains(&order.order_id));
+    let (shipped, cleared): (Vec<Known>, Vec<Known>) = gone.partition(|order| order.shipped);
+    let missed: Vec<Known> = shipped.into_iter().filter(|order| order.state == "OPEN").collect();
+    all.missed += close(tx, job, &missed, ruleset, Closed::Missed, &left_out).await?;
+    all.cleared += close(tx, job, &cleared, ruleset, Closed::Cleared, &left_out).await?;
     events.extend(missed.iter().map(shipped_while_caught));
     raise(tx, job, &events).await?;
     Ok(all)
@@ -211,7 +213,8 @@ fn by_order(lines: Vec<Line>) -> BTreeMap<Uuid, Vec<Line>> {
 /// Told when it is new, and again when the exposure has risen by a fifth.
 fn event(number: &str, caught: &Caught, known: Option<&Known>, ruleset: &str) -> Option<Event> {
     let exposure = cents(caught.exposure_cad);
-    let is_known = known.filter(|known| known.state != "CLEARED");
+    // What the machine itself let go is news again; what somebody let go is not, until it has risen.
+    let is_known = known.filter(|known| known.state != "CLEARED" || known.decided_by.is_some());
     let is_news = is_known.is_none_or(|known| exposure * Decimal::from(5) >= known.exposure_cad * Decimal::from(6));
     let ruleset = ruleset.get(..8).unwrap_or(ruleset);
     (caught.notify && is_news).then(|| Event {
@@ -229,13 +232,14 @@ fn shipped_while_caught(order: &Known) -> Event {
     }
 }
 
+/// All at once: while few orders are caught one index looks like another, and asked one by one each would be a look at all of them.
 async fn known(tx: &mut TenantTx, orders: &[Uuid], ruleset: &str) -> sqlx::Result<BTreeMap<Uuid, Known>> {
     let rows: Vec<Known> = sqlx::query_as(
-        "select c.order_id, o.order_number, c.exposure_cad, c.state,
+        "select c.order_id, o.order_number, c.exposure_cad, c.state, c.decided_by,
              exists (select from order_lines l where l.order_id = c.order_id
                  and l.line_number = any (c.line_numbers) and l.status = 'SHIPPED') as shipped
-         from unnest($1::uuid[]) as wanted (id),
-             lateral (select * from trade_caught_orders c where c.order_id = wanted.id and c.ruleset_hash = $2 offset 0) c,
+         from (select * from trade_caught_orders c
+                 where c.order_id = any (array(select unnest($1::uuid[]))) and c.ruleset_hash = $2 offset 0) c,
              lateral (select order_number from orders o where o.id = c.order_id offset 0) o",
     )
     .bind(orders)
@@ -277,9 +281,13 @@ async fn store(tx: &mut TenantTx, job: &Job, rows: &[Row], ruleset: &str) -> sql
          from jsonb_to_recordset($1) as r (order_id uuid, line_numbers integer[], measure_codes text[],
              exposure_cad numeric, exposure_kind text, evidence jsonb)
          on conflict (tenant_id, order_id, ruleset_hash) do update set
-             (line_numbers, measure_codes, exposure_cad, exposure_kind, evidence, state) =
-             (excluded.line_numbers, excluded.measure_codes, excluded.exposure_cad, excluded.exposure_kind,
-             excluded.evidence, case when c.state = 'CLEARED' then 'OPEN' else c.state end)",
+             (line_numbers, measure_codes, exposure_cad, exposure_kind, evidence) =
+             (excluded.line_numbers, excluded.measure_codes, excluded.exposure_cad, excluded.exposure_kind, excluded.evidence),
+             (state, state_since, decided_by, note) = (
+                 select case when q.again then 'OPEN' else c.state end, case when q.again then $3 else c.state_since end,
+                     case when q.again then null else c.decided_by end, case when q.again then null else c.note end
+                 from (select c.state = 'CLEARED' and (c.decided_by is null
+                     or excluded.exposure_cad * 5 >= c.exposure_cad * 6) as again) q)",
     )
     .bind(Json(rows))
     .bind(ruleset)
@@ -289,27 +297,44 @@ async fn store(tx: &mut TenantTx, job: &Job, rows: &[Row], ruleset: &str) -> sql
     Ok(())
 }
 
+/// How an order is no longer caught.
+#[derive(Clone, Copy)]
+enum Closed {
+    /// It was shipped before anybody looked at it.
+    Missed,
+    /// Duties are no longer due on it.
+    Cleared,
+}
+
 /// Ends the catch of orders; what is left out of them now says why.
 async fn close(
     tx: &mut TenantTx,
+    job: &Job,
     orders: &[Known],
     ruleset: &str,
-    state: &str,
+    how: Closed,
     left_out: &BTreeMap<Uuid, Vec<LeftOut>>,
 ) -> sqlx::Result<u64> {
+    let (state, from): (_, &[&str]) = match how {
+        Closed::Missed => ("MISSED", &["OPEN"]),
+        Closed::Cleared => ("CLEARED", &["OPEN", "ACKNOWLEDGED", "HELD"]),
+    };
     let ids: Vec<Uuid> = orders.iter().map(|order| order.order_id).collect();
     let evidence =
         |id: &Uuid| json!({"order_id": id, "evidence": {"leftOut": left_out.get(id).cloned().unwrap_or_default()}});
     let done = sqlx::query(
-        "update trade_caught_orders c set state = $3, evidence = r.evidence
+        "update trade_caught_orders c set (state, state_since, decided_by, note, evidence)
+             = ($3, $5, null, null, r.evidence)
          from jsonb_to_recordset($4) as r (order_id uuid, evidence jsonb)
-         where c.order_id = any (array(select unnest($1::uuid[]))) and c.ruleset_hash = $2 and c.state = 'OPEN'
+         where c.order_id = any (array(select unnest($1::uuid[]))) and c.ruleset_hash = $2 and c.state = any ($6)
              and c.order_id = r.order_id",
     )
     .bind(&ids)
     .bind(ruleset)
     .bind(state)
     .bind(Json(ids.iter().map(evidence).collect::<Vec<_>>()))
+    .bind(job.today)
+    .bind(from)
     .execute(&mut *tx)
     .await?;
     Ok(done.rows_affected())

@@ -58,6 +58,36 @@ pub async fn enqueue(
     Ok(())
 }
 
+/// Enqueues what tells of all that this very scope has raised for a job: each of it is new, so nobody tells it twice.
+///
+/// # Errors
+/// When the database says no.
+pub async fn tell_raised(tx: &mut TenantTx, queue: &Queue, job: Uuid) -> sqlx::Result<()> {
+    let mut after = String::new();
+    loop {
+        let events = raised(tx, job, &after).await?;
+        let Some((last, ..)) = events.last() else { return Ok(()) };
+        after.clone_from(last);
+        enqueue(tx, queue, events.into_iter()).await?;
+    }
+}
+
+/// Events that are told at once.
+const AT_ONCE: i64 = 1_000;
+
+/// The next events after a key.
+async fn raised(tx: &mut TenantTx, job: Uuid, after: &str) -> sqlx::Result<Vec<(String, String, Value)>> {
+    sqlx::query_as(
+        "select event_key, type, payload from notification_events
+         where job_id = $1 and raised_at = now() and event_key > $2 order by event_key limit $3",
+    )
+    .bind(job)
+    .bind(after)
+    .bind(AT_ONCE)
+    .fetch_all(&mut **tx)
+    .await
+}
+
 async fn insert(tx: &mut TenantTx, job: Uuid, events: &[Event]) -> sqlx::Result<Vec<String>> {
     if events.is_empty() {
         return Ok(Vec::new());

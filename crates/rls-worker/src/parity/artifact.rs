@@ -181,7 +181,7 @@ impl Artifact {
 
     pub(super) fn finish(&mut self) {
         self.finished = Some(clock());
-        let all_ran = LANES.iter().all(|lane| self.smoke.contains_key(*lane));
+        let all_ran = LANES.iter().all(|lane| self.smoke.get(*lane).is_some_and(|state| state == "ok"));
         let same = self.lanes.iter().all(|lane| lane.matches) && self.tables.iter().all(|table| table.hash_equal);
         let forced = !self.migrated.is_empty() && self.migrated.iter().all(|table| table.rls && table.force);
         let seen = !self.differences.is_empty() && self.differences.iter().all(|difference| difference.seen);
@@ -298,7 +298,7 @@ mod tests {
     fn complete() -> Artifact {
         let mut artifact = Artifact::begin();
         STEPS.iter().for_each(|step| artifact.step(step));
-        artifact.smoke = LANES.iter().map(|lane| ((*lane).to_owned(), "completed".to_owned())).collect();
+        artifact.smoke = LANES.iter().map(|lane| ((*lane).to_owned(), "ok".to_owned())).collect();
         artifact.migrated = vec![Migrated { name: "orders".into(), rls: true, force: true, policies: 4 }];
         artifact.differences = vec![Difference { id: "owner", why: "it is forced", seen: true }];
         artifact.probes = vec![Probe { id: "P1".into(), found: Vec::new() }];
@@ -322,6 +322,8 @@ mod tests {
         assert_eq!(status(|artifact| artifact.probes.clear()), Status::Fail);
         assert_eq!(status(|artifact| artifact.probes[0].found.push("a row".into())), Status::Fail);
         assert_eq!(status(|artifact| drop(artifact.smoke.remove("ship_upload"))), Status::Fail);
+        let failed = |artifact: &mut Artifact| drop(artifact.smoke.insert("ship_upload".into(), "discarded".into()));
+        assert_eq!(status(failed), Status::Fail);
         assert_eq!(status(|artifact| artifact.fail(&anyhow::anyhow!("no"))), Status::Error);
     }
 

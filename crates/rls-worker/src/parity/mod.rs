@@ -10,7 +10,7 @@ mod snapshot;
 use std::path::Path;
 
 use anyhow::Context as _;
-use rls_runtime::queue::Queue;
+use rls_runtime::queue::{Claim, NewJob, Queue};
 use rls_runtime::testing::{TENANT_A, TENANT_B, TestDb};
 use rls_runtime::verify::verify;
 use rls_runtime::{RlsPool, RlsPoolOptions, TenantId, with_tenant};
@@ -94,8 +94,13 @@ async fn compare_states(artifact: &mut Artifact, out: &Path) -> anyhow::Result<(
     artifact.migrated = snapshot::forced(&mut superuser).await?;
     artifact.step("probes");
     artifact.probes = probes(&mut superuser, &db.runtime()).await?;
+    artifact.probes.push(claimed_once(&pool).await?);
     artifact.step("smoke");
-    artifact.smoke = after[0].steps.iter().map(|step| (step.lane.to_owned(), step.state().to_owned())).collect();
+    for step in &after[0].steps {
+        let state = if step.is_completed() { "ok" } else { step.state() };
+        // The first of each lane: a file that is refused comes after one that is taken.
+        artifact.smoke.entry(step.lane.to_owned()).or_insert_with(|| state.to_owned());
+    }
     Ok(())
 }
 
@@ -127,9 +132,8 @@ async fn one_side(pool: &RlsPool, name: &'static str, tenant: TenantId, mail: &P
     })
     .await?;
     let mut all = inputs();
-    // The same file again, and one that is refused.
-    all.push(("catalog_upload", Input::File(CATALOG)));
-    all.push(("catalog_upload", Input::File(BAD)));
+    // The same file again, and one that is refused, twice: the second time is another attempt.
+    all.extend([CATALOG, BAD, BAD].map(|file| ("catalog_upload", Input::File(file))));
     let steps = process(pool, tenant, all, mail).await?;
     // A control: guests have nothing to do with the migration, and must not notice it.
     let token = with_tenant(pool, tenant, async |mut tx| {
@@ -158,6 +162,25 @@ fn lanes<'a>(a: &'a Side, b: &'a Side) -> impl Iterator<Item = LaneRow> + 'a {
         matches: snapshot::ended(before) == snapshot::ended(after),
         ms_a: before.elapsed.as_millis(),
         ms_b: after.elapsed.as_millis(),
+    })
+}
+
+/// Claims one job several times at once.
+async fn claimed_once(pool: &RlsPool) -> anyhow::Result<Probe> {
+    const LANE: &str = "probe";
+    let queue = Queue::new();
+    let job = NewJob::new(LANE, LANE, &())?;
+    with_tenant(pool, TENANT_A, async |mut tx| queue.enqueue(&mut tx, &job).await.map(drop)).await?;
+    let claim = async || {
+        let claimed =
+            with_tenant(pool, TENANT_A, async |mut tx| queue.claim(&mut tx, &Claim::new(LANE, 1)).await).await?;
+        Ok::<_, sqlx::Error>(claimed.len())
+    };
+    let (a, b, c, d) = tokio::try_join!(claim(), claim(), claim(), claim())?;
+    let winners = a + b + c + d;
+    Ok(Probe {
+        id: "of several workers one gets a job".to_owned(),
+        found: (winners != 1).then(|| format!("{winners} have it")).into_iter().collect(),
     })
 }
 

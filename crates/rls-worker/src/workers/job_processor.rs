@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rls_runtime::worker::{self, Context, Job as _, JobError, Lane, Worker};
 use rls_runtime::{RlsPool, TenantTx};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::handlers::sima_validation;
 use super::outcome::{Job, LaneError, Outcome, keep_row_errors};
@@ -78,7 +78,7 @@ impl worker::Job for sima_validation::Payload {
             .with_tenant(async |mut tx| {
                 let job = job.by_the_clock_of(&mut tx).await?;
                 let outcome = sima_validation::handle(&mut tx, &job, &self).await?;
-                complete(&cx, &mut tx, &job, &outcome).await
+                complete(&cx, &mut tx, &job, outcome).await
             })
             .await;
         settle(&cx, &job, Self::LANE, ended).await
@@ -164,42 +164,21 @@ pub(super) async fn complete(
     cx: &Context<State>,
     tx: &mut TenantTx,
     job: &Job,
-    outcome: &Outcome,
+    mut outcome: Outcome,
 ) -> Result<worker::Outcome, Ended> {
-    let mut after = String::new();
-    loop {
-        let events = raised(tx, job, &after).await?;
-        let Some((last, ..)) = events.last() else { break };
-        after.clone_from(last);
-        events::enqueue(tx, cx.queue(), events.into_iter()).await?;
-    }
+    outcome.duration_ms = u64::try_from(((cx.state().now)() - job.now).num_milliseconds()).unwrap_or(0);
+    events::tell_raised(tx, cx.queue(), job.id).await?;
     Ok(cx.complete(tx, serde_json::to_value(outcome).ok()).await?)
-}
-
-/// Events that are told at once.
-const EVENTS: i64 = 1_000;
-
-/// The next events after a key that this very scope has raised: each of them is new, so nobody tells it twice.
-async fn raised(tx: &mut TenantTx, job: &Job, after: &str) -> sqlx::Result<Vec<(String, String, Value)>> {
-    sqlx::query_as(
-        "select event_key, type, payload from notification_events
-         where job_id = $1 and raised_at = now() and event_key > $2 order by event_key limit $3",
-    )
-    .bind(job.id)
-    .bind(after)
-    .bind(EVENTS)
-    .fetch_all(&mut **tx)
-    .await
 }
 
 /// How long to wait before what was sent is written down, in milliseconds: the database may be gone meanwhile.
 const RECORDING: [u64; 6] = [0, 100, 400, 1_600, 6_400, 12_800];
 
-/// How long mail waits that could not be delivered, attempt by attempt.
+/// How long messages wait that could not be delivered, attempt by attempt.
 const RESENDING: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
 
 /// What was sent outside of every scope is written down in one, and the job ends in another:
-/// a job that some other worker has by now must not take back that its mail is out.
+/// a job that some other worker has by now must not take back that its messages are out.
 async fn send(
     cx: &Context<State>,
     job: &Job,
@@ -215,7 +194,7 @@ async fn send(
     record(cx, &sent).await?;
     if sent.has_deferred() {
         let pause = RESENDING.get(cx.attempt().saturating_sub(1) as usize).unwrap_or(&RESENDING[1]);
-        return Err(JobError::retry_in(*pause, "some mail could not be delivered yet"));
+        return Err(JobError::retry_in(*pause, "some messages could not be delivered yet"));
     }
     let ended = cx
         .with_tenant(async |mut tx| {
@@ -226,7 +205,7 @@ async fn send(
     settle(cx, job, lane, ended).await
 }
 
-/// Tries for a while: mail whose sending is not written down is sent once more.
+/// Tries for a while: a message whose sending is not written down is sent once more.
 async fn record(cx: &Context<State>, sent: &outbox::Sent) -> Result<(), JobError> {
     let mut last = Ok(());
     for pause in RECORDING {

@@ -69,6 +69,8 @@ pub struct Outcome {
     pub first_errors: Vec<RowError>,
     /// What the lane itself counts.
     pub outputs: Map<String, Value>,
+    /// How long it took by the worker's clock, in milliseconds.
+    pub duration_ms: u64,
 }
 
 impl Outcome {

@@ -102,7 +102,7 @@ impl<L: FileLane> worker::Job for Upload<L> {
             let job = job.by_the_clock_of(&mut tx).await?;
             let file = load(&mut tx, self.upload).await?;
             let outcome = L::take(&mut tx, cx.queue(), &job, &file).await?;
-            complete(&cx, &mut tx, &job, &outcome).await
+            complete(&cx, &mut tx, &job, outcome).await
         });
         let ended = job.progress.beside(&cx, work).await;
         settle(&cx, &job, Self::LANE, ended).await

@@ -3,9 +3,10 @@
 use rls_runtime::queue::Queue;
 use rls_runtime::testing::{TENANT_A, TENANT_B, TestDb};
 use rls_runtime::{RlsPool, TenantId, with_tenant};
+use rls_worker::claims::claim;
 use rls_worker::claims::finding::{self, Evidence};
 use rls_worker::claims::states::{ClaimAction, ClaimState, FindingAction, FindingState};
-use rls_worker::claims::{By, ClaimError, claim};
+use rls_worker::desk::{By, DeskError};
 use rls_worker::notifications::preferences::{self, Channel, Wants};
 use rls_worker::notifications::templates::Template;
 use rust_decimal::Decimal;
@@ -36,11 +37,11 @@ async fn id_of(pool: &RlsPool, tenant: TenantId, kind: &str) -> Uuid {
     found[0]["id"].as_str().unwrap().parse().unwrap()
 }
 
-async fn act(pool: &RlsPool, finding: Uuid, action: FindingAction) -> Result<FindingState, ClaimError> {
+async fn act(pool: &RlsPool, finding: Uuid, action: FindingAction) -> Result<FindingState, DeskError> {
     with_tenant(pool, TENANT_A, async |mut tx| finding::act(&mut tx, finding, action, &by()).await).await
 }
 
-async fn credit(pool: &RlsPool, finding: Uuid, amount: &str, of: &Evidence) -> Result<FindingState, ClaimError> {
+async fn credit(pool: &RlsPool, finding: Uuid, amount: &str, of: &Evidence) -> Result<FindingState, DeskError> {
     let amount = amount.parse().unwrap();
     with_tenant(pool, TENANT_A, async |mut tx| {
         finding::credit(&mut tx, &Queue::new(), finding, amount, of, &by()).await
@@ -48,9 +49,9 @@ async fn credit(pool: &RlsPool, finding: Uuid, amount: &str, of: &Evidence) -> R
     .await
 }
 
-fn code<T: std::fmt::Debug>(result: Result<T, ClaimError>) -> &'static str {
+fn code<T: std::fmt::Debug>(result: Result<T, DeskError>) -> &'static str {
     match result.unwrap_err() {
-        ClaimError::Refused(refused) => refused.code,
+        DeskError::Refused(refused) => refused.code,
         other => panic!("{other}"),
     }
 }
@@ -168,15 +169,15 @@ async fn a_credit_needs_its_evidence_and_is_never_in_a_batch() {
 }
 
 /// Does something in a scope of the tenant.
-async fn ticket(pool: &RlsPool, claim: Uuid, action: ClaimAction, number: &str) -> Result<ClaimState, ClaimError> {
+async fn ticket(pool: &RlsPool, claim: Uuid, action: ClaimAction, number: &str) -> Result<ClaimState, DeskError> {
     with_tenant(pool, TENANT_A, async |mut tx| claim::note_ticket(&mut tx, claim, action, number, &by()).await).await
 }
 
-async fn draft(pool: &RlsPool, findings: &[Uuid]) -> Result<Uuid, ClaimError> {
+async fn draft(pool: &RlsPool, findings: &[Uuid]) -> Result<Uuid, DeskError> {
     with_tenant(pool, TENANT_A, async |mut tx| claim::draft(&mut tx, findings, &by()).await).await
 }
 
-async fn confirm(pool: &RlsPool, claim: Uuid, amounts: &[(Uuid, &str)]) -> Result<Vec<claim::Credited>, ClaimError> {
+async fn confirm(pool: &RlsPool, claim: Uuid, amounts: &[(Uuid, &str)]) -> Result<Vec<claim::Credited>, DeskError> {
     let amounts: Vec<_> = amounts.iter().map(|(finding, amount)| (*finding, amount.parse().unwrap())).collect();
     with_tenant(pool, TENANT_A, async |mut tx| {
         claim::confirm_credit(&mut tx, &Queue::new(), claim, &amounts, &evidence(), &by()).await

@@ -18,6 +18,10 @@ pub enum Answer {
     Silent,
     /// Reads the request and hangs up.
     HangUp,
+    /// Says what is no HTTP.
+    Garbage,
+    /// Says headers without an end.
+    Endless,
 }
 
 /// A request.
@@ -98,6 +102,13 @@ impl HttpServer {
             }
             Answer::Silent => std::future::pending().await,
             Answer::HangUp => Ok(()),
+            Answer::Garbage => stream.write_all(b"\0\xff HTTP/9 \r\n\r\n\r\n").await,
+            Answer::Endless => {
+                stream.write_all(b"HTTP/1.1 200 Fine\r\n").await?;
+                loop {
+                    stream.write_all(b"x-more: and more and more and more\r\n").await?;
+                }
+            }
         }
     }
 }

@@ -19,5 +19,6 @@ mod outbox;
 mod processor;
 mod reaudits;
 mod repeats;
+mod reviews;
 mod support;
 mod webhooks;

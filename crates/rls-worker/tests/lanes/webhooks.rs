@@ -141,7 +141,9 @@ async fn an_endpoint_that_is_gone_gets_no_more_until_it_is_added_again() {
 
 #[tokio::test]
 async fn no_answer_is_tried_once_more_and_not_again() {
-    for (answer, patience) in [(Answer::HangUp, PATIENT), (Answer::Silent, IMPATIENT)] {
+    for (answer, patience) in
+        [(Answer::HangUp, PATIENT), (Answer::Garbage, PATIENT), (Answer::Endless, PATIENT), (Answer::Silent, IMPATIENT)]
+    {
         let server = HttpServer::start(&[answer; 5]).await;
         let (_db, pool, worker, _) = listening(&server, patience).await;
         exception(&pool, "k").await;

@@ -15,6 +15,9 @@ pub(super) async fn variables(
     let found: Value = sqlx::query_scalar(
         "with caught as (
              select * from trade_caught_orders where first_caught_on >= $3 and first_caught_on < $4
+         ), moved as (
+             select state from trade_caught_orders where coalesce(state_since, first_caught_on) >= $3
+                 and coalesce(state_since, first_caught_on) < $4
          ), waiting as (
              select r.as_of from sima_results r where r.superseded_by is null
                  and r.verdict = 'NEEDS_REVIEW' and not exists (select from sima_reviews v where v.tenant_id = r.tenant_id
@@ -25,9 +28,9 @@ pub(super) async fn variables(
          select jsonb_build_object(
              'date', $4,
              'caught', (select count(*) from caught where state in ('OPEN', 'ACKNOWLEDGED')),
-             'held', (select count(*) from caught where state = 'HELD'),
-             'cleared', (select count(*) from caught where state = 'CLEARED'),
-             'missed', (select count(*) from caught where state = 'MISSED'),
+             'held', (select count(*) from moved where state = 'HELD'),
+             'cleared', (select count(*) from moved where state = 'CLEARED'),
+             'missed', (select count(*) from moved where state = 'MISSED'),
              'exposure', (select to_char(coalesce(sum(exposure_cad), 0), 'FM999,999,990.00') from caught where state = 'OPEN'),
              'confirmed', (select to_char(coalesce(sum(exposure_cad), 0), 'FM999,999,990.00') from caught
                  where state = 'OPEN' and exposure_kind = 'CONFIRMED'),
