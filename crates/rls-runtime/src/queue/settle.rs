@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use crate::handle::TenantConn;
 
-use super::job::{JobId, JobState, Lease, Settled, Settlement};
+use super::job::{JobState, Lease, Settled, Settlement};
 use super::{Queue, duration_micros};
 
 /// The rows are locked in the order of their ids, so that two who settle and beat at once do not wait for each other.
@@ -45,18 +45,18 @@ WHERE j.tenant_id = $1 AND j.id = e.id
 RETURNING e.ordinality, j.state";
 
 /// Completed jobs that nobody wants to keep: one version of the row less, and no entry in an index.
-/// The locks are taken in the same order, and then the rows are found by where they are.
+/// The locks are taken in the same order, and then the rows are found by their ids: by where they are, one that a heartbeat has just moved would not be.
 const DELETE: &str = "
 WITH ending AS MATERIALIZED (
-    SELECT j.ctid FROM unnest($2::uuid[], $3::uuid[]) AS s (id, token)
+    SELECT j.id FROM unnest($2::uuid[], $3::uuid[]) AS s (id, token)
     JOIN rls_jobs j ON j.id = s.id AND j.token = s.token
     WHERE j.tenant_id = $1 AND j.state = $4
     ORDER BY j.id
     FOR UPDATE OF j
 )
 DELETE FROM rls_jobs j
-WHERE j.tenant_id = $1 AND j.ctid = ANY (ARRAY(SELECT ctid FROM ending))
-RETURNING j.id";
+WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM ending))
+RETURNING j.id, j.token";
 
 impl Queue {
     /// Say what becomes of a job after an attempt; only the holder of its lease can.
@@ -126,9 +126,10 @@ impl Queue {
         state: JobState,
     ) -> sqlx::Result<Vec<Settled>> {
         let (jobs, tokens) = columns(ended);
-        let deleted = sqlx::query_scalar(DELETE).bind(tx.tenant()).bind(jobs).bind(tokens).bind(state.word());
-        let mut deleted: BTreeSet<_> = deleted.fetch_all(&mut *tx).await?.into_iter().map(JobId::new).collect();
-        let settled = ended.iter().map(|(lease, _)| match deleted.remove(&lease.job) {
+        let deleted = sqlx::query_as(DELETE).bind(tx.tenant()).bind(jobs).bind(tokens).bind(state.word());
+        let deleted: Vec<(uuid::Uuid, uuid::Uuid)> = deleted.fetch_all(&mut *tx).await?;
+        let mut deleted: BTreeSet<_> = deleted.into_iter().collect();
+        let settled = ended.iter().map(|(lease, _)| match deleted.remove(&(lease.job.as_uuid(), lease.token)) {
             true => Settled::Done(JobState::Completed),
             false => Settled::LeaseLost,
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rls_runtime::queue::{JobId, JobState, NewJob, Schedule};
+use rls_runtime::queue::{Heartbeat, JobId, JobState, NewJob, Schedule, Settled, Settlement};
 use rls_runtime::testing::{TENANT_A, TENANT_B};
 use rls_runtime::worker::{Context, Job, JobError, Lane, Outcome, Worker};
 use rls_runtime::{RlsPool, TenantId, TenantTx, with_tenant};
@@ -242,4 +242,44 @@ async fn a_panic_of_the_worker_itself_is_not_hidden() {
     let running = start(serving(&site, Log(sender), lane), log);
     let ended = running.task.await;
     assert!(ended.is_err_and(|error| error.is_panic()), "a worker without its lane would wait for ever");
+}
+
+/// A lease that is extended while its job is being settled is the same lease.
+#[tokio::test]
+async fn who_settles_beside_a_heartbeat_still_holds_the_lease() {
+    for forgets in [false, true] {
+        let site = Site::new().await;
+        let queue = if forgets { site.queue.clone().forget_completed() } else { site.queue.clone() };
+        enqueue(&site, TENANT_A, "ok").await;
+        let lease = site.claim_some(TENANT_A, 1).await[0].lease;
+        site.clock.advance(seconds(1));
+        let ((has_beaten, beaten), (go, gone)) = (oneshot::channel(), oneshot::channel::<()>());
+        let (pool, beating) = (site.db.pool().await, site.queue.clone());
+        let beat = tokio::spawn(async move {
+            with_tenant(&pool, TENANT_A, async |mut tx| {
+                has_beaten.send(beating.heartbeat(&mut tx, &[lease], LEASE).await?).ok();
+                gone.await.ok();
+                Ok::<_, sqlx::Error>(())
+            })
+            .await
+        });
+        assert_eq!(beaten.await.expect("beats"), [Heartbeat::Held]);
+        let pool = site.pool.clone();
+        let settle = tokio::spawn(async move {
+            with_tenant(&pool, TENANT_A, async |mut tx| queue.settle(&mut tx, lease, Settlement::Complete(None)).await)
+                .await
+        });
+        until_somebody_waits_for_a_row(&site).await;
+        go.send(()).expect("the heartbeat is open");
+        beat.await.expect("no panic").expect("commits");
+        let settled = settle.await.expect("no panic").expect("settles");
+        assert_eq!(settled, Settled::Done(JobState::Completed), "forgets: {forgets}");
+    }
+}
+
+async fn until_somebody_waits_for_a_row(site: &Site) {
+    let superuser = sqlx::PgPool::connect_with(site.db.superuser_options()).await.expect("connects");
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                                WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&superuser).await.expect("reads") {}
 }

@@ -8,6 +8,7 @@ mod story;
 mod tables;
 
 use proptest::collection::vec;
+use proptest::prelude::any;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::harness::Site;
@@ -25,11 +26,11 @@ fn the_tables_say_what_the_model_says() {
     let mut runner = if searches {
         TestRunner::new(config)
     } else {
-        TestRunner::new_with_rng(Config { cases: 24, ..config }, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+        TestRunner::new_with_rng(Config { cases: 32, ..config }, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
     };
-    let told = runner.run(&vec(step(), 1..60), |steps| {
+    let told = runner.run(&(any::<bool>(), vec(step(), 1..60)), |(forgets, steps)| {
         runtime.block_on(async {
-            let mut story = Story::begin(&site, &tables);
+            let mut story = Story::begin(&site, &tables, forgets);
             for step in &steps {
                 story.tell(step).await?;
             }

@@ -41,6 +41,8 @@ pub struct Schedule {
 #[derive(Debug, Default)]
 pub struct Model {
     pub now: i64,
+    /// Whether what is completed is deleted.
+    pub forgets: bool,
     /// Ids sort by the time of their making, as in the table.
     pub jobs: BTreeMap<JobId, Job>,
     pub schedules: BTreeMap<(usize, String), Schedule>,
@@ -172,6 +174,9 @@ impl Model {
             job.progress = 100;
         }
         job.move_to(state, at, now);
+        if state == JobState::Completed && self.forgets {
+            self.jobs.remove(&id);
+        }
         Settled::Done(state)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use rls_runtime::queue::{
-    Claim, ClaimedJob, Enqueued, JobId, JobState, Lease, NewJob, Retention, Schedule, Settlement,
+    Claim, ClaimedJob, Enqueued, JobId, JobState, Lease, NewJob, Queue, Retention, Schedule, Settlement,
 };
 use rls_runtime::{TenantId, TenantTx, with_tenant};
 use tokio::sync::oneshot;
@@ -54,6 +54,7 @@ enum Pending {
 
 pub struct Story<'a> {
     site: &'a Site,
+    queue: Queue,
     tables: &'a Tables,
     tenants: [TenantId; 2],
     lanes: [String; 2],
@@ -88,15 +89,17 @@ fn name(name: usize) -> String {
 }
 
 impl<'a> Story<'a> {
-    pub fn begin(site: &'a Site, tables: &'a Tables) -> Story<'a> {
+    /// With a queue that keeps what is completed, or with one that forgets it.
+    pub fn begin(site: &'a Site, tables: &'a Tables, forgets: bool) -> Story<'a> {
         let now = i64::try_from(site.now_in_micros()).expect("it is not that late");
         Story {
+            queue: if forgets { site.queue.clone().forget_completed() } else { site.queue.clone() },
             site,
             tables,
             tenants: [(); 2].map(|()| TenantId::new(Uuid::new_v4())),
             // Slots know no tenant, so each story has a lane of its own for them.
             lanes: [harness::LANE.to_owned(), format!("narrow-{}", Uuid::new_v4())],
-            model: Model { now, ..Model::default() },
+            model: Model { now, forgets, ..Model::default() },
             workers: [worker(), worker()],
             open: None,
             before: BTreeMap::new(),
@@ -123,7 +126,7 @@ impl<'a> Story<'a> {
             Step::Requeue { which } => requeued = self.requeue(*which).await?,
             Step::Prune { tenant, age } => self.prune(*tenant, *age).await?,
             Step::Heal { tenant } => {
-                let healed = self.scope(*tenant, async |mut tx| self.site.queue.heal(&mut tx).await).await;
+                let healed = self.scope(*tenant, async |mut tx| self.queue.heal(&mut tx).await).await;
                 prop_assert_eq!(healed, 0, "nothing was broken");
             }
             Step::Put { tenant, name, minutes } => self.put(*tenant, *name, *minutes).await?,
@@ -177,7 +180,7 @@ impl<'a> Story<'a> {
             return Ok(());
         }
         let jobs = self.all_to_enqueue(at, new);
-        let enqueued = self.scope(at.0, async |mut tx| self.site.queue.enqueue_many(&mut tx, &jobs).await).await;
+        let enqueued = self.scope(at.0, async |mut tx| self.queue.enqueue_many(&mut tx, &jobs).await).await;
         // Those without a key go first.
         let (without, with): (Vec<_>, Vec<_>) = new.iter().zip(enqueued).partition(|(new, _)| new.key.is_none());
         for (ordinal, (new, enqueued)) in (0..).zip(without) {
@@ -286,7 +289,7 @@ impl<'a> Story<'a> {
 
     async fn rings(&self, at: Place) -> bool {
         let lanes = [self.lanes[at.1].clone()];
-        let due = self.site.queue.due(&self.site.pool, &lanes, None, u32::MAX).await.expect("reads");
+        let due = self.queue.due(&self.site.pool, &lanes, None, u32::MAX).await.expect("reads");
         due.iter().any(|due| due.tenant == self.tenants[at.0])
     }
 
@@ -310,13 +313,15 @@ impl<'a> Story<'a> {
             return Ok(());
         }
         let ended: Vec<_> = chosen.iter().zip(hows).map(|(held, how)| (held.lease, settlement(*how))).collect();
-        let settled = self.scope(tenant, async |mut tx| self.site.queue.settle_many(&mut tx, &ended).await).await;
+        let settled = self.scope(tenant, async |mut tx| self.queue.settle_many(&mut tx, &ended).await).await;
         let expected: Vec<_> =
             chosen.iter().zip(hows).map(|(held, how)| self.model.settle(held.lease.job(), held.token, *how)).collect();
         prop_assert_eq!(settled, expected);
         for place in places {
             self.workers[worker].held[place].is_settled = true;
         }
+        let model = &self.model;
+        self.before.retain(|id, _| model.jobs.contains_key(id));
         if chosen.iter().any(|held| held.at.1 == NARROW) { self.shrink(worker).await } else { Ok(()) }
     }
 
@@ -334,9 +339,8 @@ impl<'a> Story<'a> {
             let of_tenant = self.workers[worker].held.iter().filter(|held| held.at.0 == tenant);
             let held: Vec<Held> = of_tenant.filter(|held| !is_given_up(held)).cloned().collect();
             let leases: Vec<Lease> = held.iter().map(|held| held.lease).collect();
-            let beats = self
-                .scope(tenant, async |mut tx| self.site.queue.heartbeat(&mut tx, &leases, harness::LEASE).await)
-                .await;
+            let beats =
+                self.scope(tenant, async |mut tx| self.queue.heartbeat(&mut tx, &leases, harness::LEASE).await).await;
             let expected: Vec<_> = held.iter().map(|held| self.model.beat(held.lease.job(), held.token)).collect();
             prop_assert_eq!(beats, expected);
         }
@@ -354,7 +358,7 @@ impl<'a> Story<'a> {
         if self.model.locked.contains(&lease.job()) {
             return Ok(());
         }
-        let noted = self.scope(at.0, async |mut tx| self.site.queue.progress(&mut tx, lease, percent).await).await;
+        let noted = self.scope(at.0, async |mut tx| self.queue.progress(&mut tx, lease, percent).await).await;
         let job = self.model.jobs.get_mut(&lease.job()).filter(|job| job.holds(token));
         prop_assert_eq!(noted, job.is_some());
         if let Some(job) = job {
@@ -375,7 +379,7 @@ impl<'a> Story<'a> {
 
     async fn cancel(&mut self, which: usize) -> Told {
         let Some((id, at)) = self.nth(which) else { return Ok(()) };
-        let cancelled = self.scope(at.0, async |mut tx| self.site.queue.cancel(&mut tx, id).await).await;
+        let cancelled = self.scope(at.0, async |mut tx| self.queue.cancel(&mut tx, id).await).await;
         prop_assert_eq!(cancelled, self.model.cancel(id));
         Ok(())
     }
@@ -386,7 +390,7 @@ impl<'a> Story<'a> {
         if self.rings_in_vain(at) {
             return Ok(None);
         }
-        let queue = &self.site.queue;
+        let queue = &self.queue;
         let requeued =
             with_tenant(&self.site.pool, self.tenants[at.0], async |mut tx| queue.requeue(&mut tx, id).await).await;
         prop_assert_eq!(requeued.as_ref().ok().copied(), self.model.requeue(id), "{:?}", requeued);
@@ -395,7 +399,7 @@ impl<'a> Story<'a> {
 
     async fn prune(&mut self, tenant: usize, age: u64) -> Told {
         let retention = Retention::new().completed(seconds(age)).dead(seconds(age));
-        let pruned = self.scope(tenant, async |mut tx| self.site.queue.prune(&mut tx, &retention).await).await;
+        let pruned = self.scope(tenant, async |mut tx| self.queue.prune(&mut tx, &retention).await).await;
         prop_assert_eq!(pruned, self.model.prune(tenant, age as i64 * SECOND));
         let model = &self.model;
         self.before.retain(|id, _| model.jobs.contains_key(id));
@@ -406,27 +410,27 @@ impl<'a> Story<'a> {
         let cron = if minutes == 1 { "* * * * *".to_owned() } else { format!("*/{minutes} * * * *") };
         let job = NewJob::new(&self.lanes[0], "x", &()).expect("it is JSON");
         let schedule = Schedule::new(name(which), &cron, "UTC", job).expect("it can be read");
-        self.scope(tenant, async |mut tx| self.site.queue.put_schedule(&mut tx, &schedule).await).await;
+        self.scope(tenant, async |mut tx| self.queue.put_schedule(&mut tx, &schedule).await).await;
         self.model.put(tenant, &name(which), minutes);
         Ok(())
     }
 
     async fn pause(&mut self, tenant: usize, which: usize) -> Told {
-        let queue = &self.site.queue;
+        let queue = &self.queue;
         let paused = self.scope(tenant, async |mut tx| queue.pause_schedule(&mut tx, &name(which)).await).await;
         prop_assert_eq!(paused, self.model.pause(tenant, &name(which)));
         Ok(())
     }
 
     async fn resume(&mut self, tenant: usize, which: usize) -> Told {
-        let queue = &self.site.queue;
+        let queue = &self.queue;
         let resumed = self.scope(tenant, async |mut tx| queue.resume_schedule(&mut tx, &name(which)).await).await;
         prop_assert_eq!(resumed, self.model.resume(tenant, &name(which)));
         Ok(())
     }
 
     async fn remove(&mut self, tenant: usize, which: usize) -> Told {
-        let queue = &self.site.queue;
+        let queue = &self.queue;
         let removed = self.scope(tenant, async |mut tx| queue.remove_schedule(&mut tx, &name(which)).await).await;
         prop_assert_eq!(removed, self.model.schedules.remove(&(tenant, name(which))).is_some());
         Ok(())
@@ -436,7 +440,7 @@ impl<'a> Story<'a> {
         if self.rings_in_vain((tenant, 0)) {
             return Ok(());
         }
-        let ticked = self.scope(tenant, async |mut tx| self.site.queue.tick(&mut tx).await).await;
+        let ticked = self.scope(tenant, async |mut tx| self.queue.tick(&mut tx).await).await;
         let expected = self.model.tick(tenant);
         prop_assert_eq!(ticked.len(), expected.len(), "one job for each schedule whose time has come");
         for (id, job) in ticked.into_iter().zip(expected) {
@@ -462,7 +466,7 @@ impl<'a> Story<'a> {
     /// In a task of its own, for the story goes on.
     async fn open_enqueue(&self, at: Place, new: &[New]) -> Open {
         let ((done, is_done), (go, gone)) = (oneshot::channel(), oneshot::channel());
-        let (pool, queue, tenant) = (self.site.pool.clone(), self.site.queue.clone(), self.tenants[at.0]);
+        let (pool, queue, tenant) = (self.site.pool.clone(), self.queue.clone(), self.tenants[at.0]);
         let jobs = self.all_to_enqueue(at, new);
         let enqueue = async move |mut tx: TenantTx| {
             done.send(queue.enqueue_many(&mut tx, &jobs).await?).ok();
@@ -477,7 +481,7 @@ impl<'a> Story<'a> {
 
     async fn open_claim(&mut self, worker: usize, at: Place, limit: u32) -> Open {
         let ((done, is_done), (go, gone)) = (oneshot::channel(), oneshot::channel());
-        let (pool, queue, tenant) = (self.site.pool.clone(), self.site.queue.clone(), self.tenants[at.0]);
+        let (pool, queue, tenant) = (self.site.pool.clone(), self.queue.clone(), self.tenants[at.0]);
         let claim = Claim::new(&self.lanes[at.1], limit).lease(harness::LEASE);
         let claim = async move |mut tx: TenantTx| {
             done.send(queue.claim(&mut tx, &claim).await?).ok();
