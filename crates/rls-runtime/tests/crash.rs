@@ -21,7 +21,7 @@ const WORKER: &str = "RLS_CRASH_WORKER";
 /// Says to a worker that it is to keep nothing that is completed.
 const FORGETS: &str = "RLS_CRASH_FORGETS";
 /// So long a run may take before it is called stuck.
-const PATIENCE: Duration = Duration::from_secs(1800);
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 const TABLES: &str = "
 CREATE TABLE begun (tenant_id uuid NOT NULL, job uuid NOT NULL, lease text NOT NULL, meant_for uuid NOT NULL,
