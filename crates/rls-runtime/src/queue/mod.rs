@@ -96,7 +96,7 @@ impl Queue {
 
     /// Keep no completed jobs: the settlement that would complete a job deletes it, and its result document with it.
     ///
-    /// For many small jobs whose results nobody reads; the server has about half the work with them.
+    /// For many small jobs whose results nobody reads; the server has a third less work with them.
     /// [`find`](Queue::find) then knows nothing of a job that is done, and its unique key is free, as with every job that has ended.
     /// Cancelled and discarded jobs are kept, for as long as a [`Retention`] says.
     ///
