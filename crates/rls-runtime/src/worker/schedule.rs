@@ -1,16 +1,21 @@
 //! The tenants whose schedules ring in, their jobs enqueued, each tenant's in its own scope.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::error::Error;
+use crate::options::ScopeOptions;
 use crate::queue::{Due, SCHEDULES};
-use crate::scope::with_tenant;
+use crate::scope::with_tenant_opts;
 
 use super::{Shared, metrics};
 
 const AT_ONCE: u32 = 100;
+
+/// A transaction that rings the doorbell and does not end holds up its own tenant's schedules, and no others.
+const IMPATIENT: ScopeOptions = ScopeOptions::new().lock_timeout(Duration::from_millis(500)).label("tick");
 
 pub(crate) async fn keep<S>(shared: Arc<Shared<S>>, mut stopping: watch::Receiver<bool>)
 where
@@ -47,7 +52,8 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
             if *stopping.borrow() {
                 break;
             }
-            let tick = with_tenant(&self.pool, due.tenant, async |mut tx| self.queue.tick(&mut tx).await);
+            let tick =
+                with_tenant_opts(&self.pool, due.tenant, &IMPATIENT, async |mut tx| self.queue.tick(&mut tx).await);
             match self.in_time(tick).await {
                 Ok(enqueued) => {
                     metrics::scheduled(enqueued.len());

@@ -28,7 +28,10 @@ const LOOK_AHEAD: usize = 64;
 const FRESH: Duration = Duration::from_millis(100);
 
 /// A claim that a crash of the server undoes only lets the job be claimed again, and its lease is good for nothing then.
-const FORGETTABLE: ScopeOptions = ScopeOptions::new().asynchronous_commit().plan_once().label("claim");
+///
+/// A transaction that rings the doorbell and does not end keeps whoever takes a lease back from ringing it: that costs its tenant a turn, and the others no more than a moment.
+const FORGETTABLE: ScopeOptions =
+    ScopeOptions::new().asynchronous_commit().lock_timeout(SOON).plan_once().label("claim");
 
 /// How long a worker with much to do waits until there is room for several jobs.
 const MOMENT: Duration = Duration::from_millis(5);

@@ -9,7 +9,7 @@ use rls_runtime::{RlsPool, TenantId, TenantTx, with_tenant};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::acting::{Log, enqueue, serving, start, worker};
+use crate::acting::{Log, act, enqueue, serving, start, worker};
 use crate::harness::{LANE, LEASE, Site, seconds};
 use crate::wire::Wire;
 
@@ -184,6 +184,42 @@ async fn a_tenant_whose_jobs_cannot_be_claimed_holds_up_no_other() {
     let running = start(worker, log);
     let fine = enqueue(&site, TENANT_B, "ok").await;
     until_completed(&site, TENANT_B, fine).await;
+    running.stop().await;
+}
+
+/// It has rung a silent doorbell, so that who takes a lease back has to wait to ring it too.
+#[tokio::test]
+async fn who_enqueues_and_loiters_holds_up_no_other_tenant() {
+    let site = Site::new().await;
+    enqueue(&site, TENANT_A, "ok").await;
+    assert_eq!(site.claim_some(TENANT_A, 2).await.len(), 1);
+    let hourly = Schedule::new("hourly", "@hourly", "UTC", act("ok").expect("it is JSON")).expect("it can be read");
+    for tenant in [TENANT_A, TENANT_B] {
+        let put = with_tenant(&site.pool, tenant, async |mut tx| site.queue.put_schedule(&mut tx, &hourly).await);
+        put.await.expect("puts");
+    }
+    site.clock.advance(seconds(3600));
+    let ((has_rung, rung), (go, gone)) = (oneshot::channel(), oneshot::channel::<()>());
+    let (pool, queue) = (site.db.pool().await, site.queue.clone());
+    let loiterer = tokio::spawn(async move {
+        with_tenant(&pool, TENANT_A, async |mut tx| {
+            queue.enqueue(&mut tx, &act("ok")?).await?;
+            has_rung.send(()).ok();
+            gone.await.ok();
+            Ok::<_, sqlx::Error>(())
+        })
+        .await
+    });
+    rung.await.expect("it enqueues");
+    let (worker, log) = worker(&site);
+    let mut running = start(worker.lease(seconds(3600)), log);
+    let other = enqueue(&site, TENANT_B, "ok").await;
+    let ran = running.wait_for("gone", 2).await;
+    assert!(ran.iter().all(|(tenant, _)| *tenant == TENANT_B), "one enqueued, and one scheduled");
+    until_completed(&site, TENANT_B, other).await;
+    go.send(()).expect("it loiters");
+    loiterer.await.expect("no panic").expect("commits");
+    assert_eq!(running.wait_for("gone", 3).await.len(), 3);
     running.stop().await;
 }
 
