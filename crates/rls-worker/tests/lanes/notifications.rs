@@ -261,3 +261,23 @@ async fn a_caught_order_has_a_link_to_its_review_where_there_are_pages() {
     assert!(text.lines().any(|line| line == link), "{text}");
     assert!(page.replace("&#x2f;", "/").contains(&format!("href=\"{link}\"")), "{page}");
 }
+
+#[tokio::test]
+async fn a_long_list_is_told_in_part_and_its_length_in_full() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    wants(&db, "ann", "trade-digest", "IN_APP").await;
+    let flips = "insert into notification_events (event_key, type, payload, job_id, raised_at)
+        select 'k' || n, 'trade.verdict.changed', jsonb_build_object('sku', 'SKU-' || n, 'was', 'NEEDS_REVIEW', 'is', 'SUBJECT'),
+            gen_random_uuid(), '2026-02-17T01:00Z' from generate_series(100, 162) n";
+    assert_eq!(change(&pool, TENANT_A, flips).await, 63);
+    let digest = json!({"template": "trade-digest", "from": "2026-02-16T13:00:00Z", "to": "2026-02-17T13:00:00Z"});
+    enqueue(&pool, TENANT_A, "notification_digest", digest).await;
+    processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+    let told = select(&pool, TENANT_A, "select body_text, body_html from notification_deliveries").await;
+    let text = told[0]["body_text"].as_str().unwrap();
+    assert_eq!(text.matches("- SKU-").count(), 50, "{text}");
+    assert!(text.contains("\n- and 13 more\n") && !text.contains("SKU-150"), "{text}");
+    assert!(told[0]["body_html"].as_str().unwrap().contains("<li>and 13 more</li>"));
+}

@@ -145,7 +145,19 @@ async fn a_product_that_is_decided_to_be_subject_catches_its_orders_and_tells() 
     assert_eq!(select(&pool, TENANT_A, kind).await, json!([{"exposure_kind": "CONFIRMED"}]));
     let jobs = "select payload->>'order' as order from rls_jobs where lane = 'notification_event'";
     assert_eq!(select(&pool, TENANT_A, jobs).await, json!([{"order": "SO-70012"}]));
+    change(
+        &pool,
+        TENANT_A,
+        "insert into notification_preferences (user_id, template, channel) values ('bob', 'trade-caught', 'IN_APP')",
+    )
+    .await;
     processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+    let told = select(&pool, TENANT_A, "select body_text from notification_deliveries").await;
+    let text = told[0]["body_text"].as_str().unwrap();
+    assert!(
+        text.contains("- mat-q10-f x 1: ") && text.contains("; subject: "),
+        "what was decided is what is told: {text}"
+    );
     assert_eq!(list().await.len(), 1, "it waits no more");
     let nobody_says_why = By { note: None, ..ann() };
     assert_eq!(decide(&pool, "SNK-3318", Decision::Subject, &nobody_says_why).await, Err("NOTE_REQUIRED".to_owned()));

@@ -258,6 +258,9 @@ pub fn example(template: Template) -> Value {
     values
 }
 
+/// So much of a list is told one by one; of the rest only how much it is.
+const MOST: i32 = 50;
+
 /// The text of a field that an event must have.
 pub(super) fn subject<'a>(payload: &'a Map<String, Value>, name: &str) -> Result<&'a str, FileError> {
     let text = payload.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());

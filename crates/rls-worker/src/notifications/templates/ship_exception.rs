@@ -4,7 +4,7 @@ use rls_runtime::TenantTx;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{not_found, subject};
+use super::{MOST, not_found, subject};
 use crate::table::FileError;
 use crate::workers::outcome::LaneError;
 
@@ -137,7 +137,11 @@ pub(super) async fn of_group(tx: &mut TenantTx, kind: &str, group: &str) -> Resu
     .fetch_all(&mut **tx)
     .await?;
     let start = format!("[Exception] {kind}: ");
-    let items: Vec<&str> = subjects.iter().map(|of| of.strip_prefix(&start).unwrap_or(of)).collect();
-    Ok(json!({"kind": kind, "subject": format!("{} more in one hour", items.len()), "amount": null, "due": null,
+    let mut items: Vec<String> =
+        subjects.iter().take(MOST as usize).map(|of| of.strip_prefix(&start).unwrap_or(of).to_owned()).collect();
+    if subjects.len() > items.len() {
+        items.push(format!("and {} more", subjects.len() - items.len()));
+    }
+    Ok(json!({"kind": kind, "subject": format!("{} more in one hour", subjects.len()), "amount": null, "due": null,
         "facts": [], "next_step": next_step, "items": items}))
 }

@@ -6,6 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rls_runtime::TenantTx;
 use serde_json::Value;
 
+use super::MOST;
+
 /// Of a window, and the days that it has on the tenant's wall; nothing when nothing happened and nothing waits.
 pub(super) async fn variables(
     tx: &mut TenantTx,
@@ -40,8 +42,12 @@ pub(super) async fn variables(
                      'exposure', to_char(q.exposure, 'FM999,999,990.00')) order by q.measure), '[]')
                  from (select measure, sum(exposure_cad) as exposure from caught, unnest(measure_codes) as measure
                        where state = 'OPEN' group by measure) q),
-             'flips', (select coalesce(jsonb_agg(payload order by payload ->> 'sku'), '[]') from events where type = 'trade.verdict.changed'),
-             'failed', (select coalesce(jsonb_agg(payload order by payload::text), '[]') from events where type = 'job.failed'),
+             'flips', (select coalesce(jsonb_agg(q.payload order by q.payload ->> 'sku'), '[]') from (select payload from events
+                 where type = 'trade.verdict.changed' order by payload ->> 'sku' limit $5) q),
+             'more_flips', (select greatest(count(*) - $5, 0) from events where type = 'trade.verdict.changed'),
+             'failed', (select coalesce(jsonb_agg(q.payload order by q.payload::text), '[]') from (select payload from events
+                 where type = 'job.failed' order by payload::text limit $5) q),
+             'more_failed', (select greatest(count(*) - $5, 0) from events where type = 'job.failed'),
              'reviews_waiting', (select count(*) from waiting),
              'oldest_review', (select $4 - min(as_of) from waiting),
              'undelivered', (select count(*) from notification_deliveries where status = 'FAILED'
@@ -55,6 +61,7 @@ pub(super) async fn variables(
     .bind(window.end)
     .bind(days.start)
     .bind(days.end)
+    .bind(MOST)
     .fetch_one(&mut **tx)
     .await?;
     let is_some = |name: &str| match &found[name] {

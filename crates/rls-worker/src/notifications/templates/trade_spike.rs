@@ -38,7 +38,9 @@ pub(super) async fn variables(tx: &mut TenantTx, payload: &Map<String, Value>) -
          from (select min(l.sku) as sku, sum(coalesce(r.total_cad, r.upper_bound_cad, 0) * l.quantity) as exposure
                from trade_caught_orders c
                join order_lines l on l.tenant_id = c.tenant_id and l.order_id = c.order_id and l.line_number = any (c.line_numbers)
-               join sima_results r on r.tenant_id = l.tenant_id and r.sku_norm = l.sku_norm and r.superseded_by is null
+               join order_line_products m on m.tenant_id = l.tenant_id and m.line_id = l.id
+               join catalog_products p on p.tenant_id = m.tenant_id and p.id = m.product_id
+               join sima_results r on r.tenant_id = p.tenant_id and r.sku_norm = p.sku_norm and r.superseded_by is null
                where ($1 = 'ALL' or $1 = any (c.measure_codes)) and case when $2::date is null then c.state = 'OPEN' else c.first_caught_on = $2 end
                group by l.sku_norm order by 2 desc, 1 limit 5) q",
     )
