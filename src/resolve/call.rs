@@ -85,11 +85,13 @@ impl<'a> Reader<'_, 'a> {
             self.move_out(args, &values, &result);
             return result;
         }
+        if let Some(variant) = self.new_variant(path, numbered(values.clone())) {
+            return variant;
+        }
         if let Some(ty) = self.find_adt(path)
             && let TypeKind::Struct(_) = &self.all.index.type_def(ty).kind
         {
-            let fields = values.into_iter().enumerate().map(|(at, value)| (Name::new(at.to_string()), value)).collect();
-            return self.new_obj(expr, ty, fields);
+            return self.new_obj(expr, ty, numbered(values));
         }
         if let Some(handle) = self.construct_handle(&full, &values) {
             return handle;
@@ -288,7 +290,7 @@ impl<'a> Reader<'_, 'a> {
         }
         let bind = match value {
             Val::Opaque(bind) => bind.clone(),
-            other => match self.as_handle(other) {
+            other => match self.as_handle(other).or_else(|| self.carried(other)) {
                 Some(_) => self.bind_of(other),
                 None => return,
             },
@@ -471,4 +473,9 @@ pub(super) fn is_spawn(name: &str) -> bool {
         name,
         "spawn" | "spawn_blocking" | "spawn_local" | "spawn_on" | "spawn_blocking_on" | "spawn_named" | "spawn_pinned"
     )
+}
+
+/// The fields of a tuple struct or variant.
+fn numbered(values: Vec<Val<'_>>) -> Vec<(Name, Val<'_>)> {
+    values.into_iter().enumerate().map(|(at, value)| (Name::new(at.to_string()), value)).collect()
 }

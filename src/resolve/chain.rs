@@ -219,6 +219,7 @@ impl<'a> Reader<'_, 'a> {
         let gives = if stays_what_it_is { handle.kind } else { row.gives };
         let opened = Handle {
             in_transaction: row.gives == HandleKind::Transaction || handle.in_transaction,
+            of_variant: handle.of_variant.clone(),
             ..Frame::new_handle(handle.pack.or(Some(*pack)), gives, bind)
         };
         let opened = self.f.add_handle(opened);

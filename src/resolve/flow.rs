@@ -441,6 +441,9 @@ impl<'a> Reader<'_, 'a> {
         if let Some(base) = base {
             self.eval(base);
         }
+        if let Some(variant) = self.new_variant(path, values.clone()) {
+            return variant;
+        }
         match self.find_adt(path) {
             Some(ty) => self.new_obj(expr, ty, values),
             None => self.built_by_name(path).unwrap_or_default(),

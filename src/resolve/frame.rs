@@ -285,6 +285,7 @@ impl<'a> Frame<'a> {
             is_open_guard: false,
             origin: None,
             is_elsewhere: false,
+            of_variant: None,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Objects that hold handles, given to a function: what its statements on their parts depend on.
 
-use crate::facts::{Name, TypeKind};
+use std::rc::Rc;
+
+use crate::facts::{Name, Path, Type, TypeKind};
 use crate::index::{FnId, Ty, TypeId};
 use crate::program::Place;
 use crate::rules::HandleKind;
 
-use super::value::{Bind, Val};
+use super::value::{Bind, Handle, HandleId, Val};
 use super::values::is_parameter;
 use super::{HandedObj, Reader, Resolver};
 
@@ -28,6 +30,55 @@ impl<'a> Reader<'_, 'a> {
         };
         let object = HandedObj { by: self.f.id, place, parts, origin };
         self.all.handed_objs.entry((function, at)).or_default().push(object);
+    }
+
+    /// A value of an enum that is made of a handle: `Database::Pool(&pool)`.
+    pub(super) fn new_variant(&mut self, path: &Path, values: Vec<(Name, Val<'a>)>) -> Option<Val<'a>> {
+        let (ty, _) = self.find_variant(path)?;
+        if !values.iter().any(|(_, value)| matches!(value, Val::Handle(_))) {
+            return None;
+        }
+        let id = self.f.add_obj(ty, Rc::new([]), None);
+        for (name, value) in values {
+            let value = self.whichever(value);
+            self.f.objs[id].fields.insert(in_variant(path.last(), &name), value);
+        }
+        Some(Val::Obj(id))
+    }
+
+    /// What is made of another enum's variant is bound as that enum is: of the arms of a `match` one stands for all.
+    fn whichever(&mut self, value: Val<'a>) -> Val<'a> {
+        let Val::Handle(id) = value else { return value };
+        let handle = self.f.handles[id].clone();
+        let Some(bind) = handle.of_variant.clone() else { return value };
+        Val::Handle(self.f.add_handle(Handle { bind, ..handle }))
+    }
+
+    /// What a pattern takes out of a variant.
+    pub(super) fn part_of_variant(&mut self, variant: &str, name: &Name, ty: &'a Type, value: &Val<'a>) -> Val<'a> {
+        if let Val::Obj(id) = value
+            && let Some(known) = self.f.objs[*id].fields.get(&in_variant(variant, name))
+        {
+            return known.clone();
+        }
+        let bind = self.inherited_bind(value);
+        let part = self.value_of(ty, bind.clone(), None);
+        if let Val::Handle(id) = part {
+            self.f.handles[id].of_variant = Some(bind);
+        }
+        part
+    }
+
+    /// The handle that a value of an enum was made of.
+    pub(super) fn carried(&self, value: &Val<'a>) -> Option<HandleId> {
+        let Val::Obj(id) = value else { return None };
+        let obj = &self.f.objs[*id];
+        let is_enum = matches!(self.all.index.type_def(obj.ty).kind, TypeKind::Enum(_));
+        let handle = |value: &Val<'a>| match value {
+            Val::Handle(id) => Some(*id),
+            _ => None,
+        };
+        obj.fields.values().find_map(handle).filter(|_| is_enum)
     }
 
     fn parts_of(&mut self, value: &Val<'a>, path: &mut Vec<Name>, parts: &mut Vec<(Vec<Name>, Bind)>) {
@@ -94,4 +145,9 @@ impl Resolver<'_> {
         self.carriers.insert(id, carries);
         carries
     }
+}
+
+/// A field of a variant among the fields of its enum.
+fn in_variant(variant: &str, field: &str) -> Name {
+    smol_str::format_smolstr!("{variant}.{field}")
 }

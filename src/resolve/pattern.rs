@@ -2,7 +2,8 @@
 
 use super::Reader;
 use super::value::{Bind, Val};
-use crate::facts::{Name, Pat, Path, TypeKind};
+use crate::facts::{Field, Name, Pat, Path, TypeKind};
+use crate::index::{Ty, TypeId};
 
 impl<'a> Reader<'_, 'a> {
     /// Binds the variables of a pattern to the parts of a value.
@@ -66,12 +67,11 @@ impl<'a> Reader<'_, 'a> {
 
     /// A field of a value that matched `path`.
     fn part_of(&mut self, path: &Path, name: &Name, value: &Val<'a>) -> Val<'a> {
-        if let Some(fields) = self.find_variant(path) {
+        if let Some((_, fields)) = self.find_variant(path) {
             let Some(ty) = fields.iter().find(|field| field.name == *name).map(|field| &field.ty) else {
                 return Val::Unknown;
             };
-            let bind = self.inherited_bind(value);
-            return self.value_of(ty, bind, None);
+            return self.part_of_variant(path.last(), name, ty, value);
         }
         match value {
             Val::Obj(_) => self.field(value, name),
@@ -86,13 +86,13 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// The fields of the enum variant that a path names: `Kind::Variant`.
-    fn find_variant(&self, path: &Path) -> Option<&'a [crate::facts::Field]> {
+    /// The enum variant that a path names, `Kind::Variant`: the enum and the variant's fields.
+    pub(super) fn find_variant(&self, path: &Path) -> Option<(TypeId, &'a [Field])> {
         let names: Vec<Name> = path.names().cloned().collect();
         let (variant, owner) = names.split_last()?;
         let id = if owner == ["Self"] {
             match &self.f.context.self_ty {
-                crate::index::Ty::Adt(id, _) => *id,
+                Ty::Adt(id, _) => *id,
                 _ => return None,
             }
         } else if owner.is_empty() {
@@ -102,20 +102,21 @@ impl<'a> Reader<'_, 'a> {
         };
         match &self.all.index.type_def(id).kind {
             TypeKind::Enum(variants) => {
-                variants.iter().find(|(name, _)| name == variant).map(|(_, fields)| fields.as_slice())
+                variants.iter().find(|(name, _)| name == variant).map(|(_, fields)| (id, fields.as_slice()))
             }
             _ => None,
         }
     }
 
     /// What binds the parts of a value: what binds the value, as far as that is known.
-    fn inherited_bind(&self, value: &Val<'a>) -> Bind {
+    pub(super) fn inherited_bind(&self, value: &Val<'a>) -> Bind {
         match value {
             Val::Opaque(bind) => bind.clone(),
             Val::Handle(id) => self.f.handles[*id].bind.clone(),
-            Val::Obj(id) => match &self.f.objs[*id].origin {
-                Some((param, _)) => Bind::Param(*param),
-                None => Bind::Unknown,
+            Val::Obj(id) => match (&self.f.objs[*id].origin, self.carried(value)) {
+                (Some((param, _)), _) => Bind::Param(*param),
+                (None, Some(handle)) => self.f.handles[handle].bind.clone(),
+                (None, None) => Bind::Unknown,
             },
             _ => Bind::Unknown,
         }

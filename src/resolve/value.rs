@@ -144,6 +144,8 @@ pub struct Handle {
     pub origin: Option<(usize, Vec<Name>)>,
     /// Made in another branch than the one we are in.
     pub is_elsewhere: bool,
+    /// Out of a variant of an enum that is bound so: which variant it is, and thereby what binds it, only the caller knows.
+    pub of_variant: Option<Bind>,
 }
 
 /// A value of a type of the run.

@@ -254,7 +254,14 @@ impl<'a> Reader<'_, 'a> {
             Ret::Arg(at, path) => self.part_of_args(*at, path, args),
             Ret::Handle(handle) => {
                 let bind = self.rebind(&handle.bind, args);
-                let handle = Handle { bind, origin: None, ended: None, is_open_guard: false, ..handle.clone() };
+                let handle = Handle {
+                    bind,
+                    origin: None,
+                    ended: None,
+                    is_open_guard: false,
+                    of_variant: None,
+                    ..handle.clone()
+                };
                 Val::Handle(self.f.add_handle(handle))
             }
             Ret::Obj(ty, type_args, fields) => {
@@ -301,7 +308,7 @@ impl<'a> Reader<'_, 'a> {
     pub(super) fn bind_of(&mut self, value: &Val<'a>) -> Bind {
         match value {
             Val::Opaque(bind) => bind.clone(),
-            other => match self.as_handle(other) {
+            other => match self.as_handle(other).or_else(|| self.carried(other)) {
                 Some(id) if self.f.handles[id].ended.is_some() => Bind::None,
                 Some(id) => self.f.handles[id].bind.clone(),
                 None => self.bind_of_argument(other),
