@@ -82,6 +82,7 @@ pub async fn relink(tx: &mut TenantTx, job: &Job, shipments: &[Uuid]) -> sqlx::R
     let mut all = Linked::default();
     for (done, chunk) in shipments.chunks(CHUNK).enumerate() {
         job.progress.reached(done * CHUNK, shipments.len());
+        let decided = decided(tx, chunk).await?;
         let keys = shipment_keys(tx, chunk).await?;
         let mut orders = candidates(tx, &keys, job.today).await?;
         let named = Index::of(&orders, names);
@@ -90,10 +91,12 @@ pub async fn relink(tx: &mut TenantTx, job: &Job, shipments: &[Uuid]) -> sqlx::R
         orders.extend(neighbours(tx, &without, job.today).await?);
         let placed = Index::of(&orders, places);
         let mut found = Vec::new();
-        for shipment in &keys {
+        for shipment in keys.iter().filter(|shipment| !decided.linked.contains(&shipment.id)) {
             let by_name = named.near(shipment.names());
             let near = if by_name.is_empty() { placed.near(shipment.places()) } else { by_name };
-            let near: Vec<OrderKey> = near.into_iter().map(|at| orders[at].clone()).collect();
+            let near = near.into_iter().map(|at| &orders[at]);
+            let near = near.filter(|order| !decided.rejected.contains(&(order.id, shipment.id)));
+            let near: Vec<OrderKey> = near.cloned().collect();
             match link(shipment, &near) {
                 Link::Linked(orders) => {
                     all.linked.push(shipment.id);
@@ -176,6 +179,36 @@ impl ShipmentKey {
             first.iter_days().take(7).map(move |day| (postal.clone(), day))
         })
     }
+}
+
+/// What somebody has decided about shipments.
+#[derive(Default)]
+struct Decided {
+    /// Shipments that have the order that they shall have.
+    linked: BTreeSet<Uuid>,
+    /// Orders and shipments that do not belong together.
+    rejected: BTreeSet<(Uuid, Uuid)>,
+}
+
+async fn decided(tx: &mut TenantTx, shipments: &[Uuid]) -> sqlx::Result<Decided> {
+    let rows: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
+        "select k.order_id, k.shipment_id, k.state = 'MANUAL' as is_manual
+         from unnest($1::uuid[]) as wanted (id), lateral (
+             select order_id, shipment_id, state from order_shipment_links k
+             where k.shipment_id = wanted.id and k.state <> 'LINKED' offset 0) k",
+    )
+    .bind(shipments)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut decided = Decided::default();
+    for (order, shipment, is_manual) in rows {
+        if is_manual {
+            decided.linked.insert(shipment);
+        } else {
+            decided.rejected.insert((order, shipment));
+        }
+    }
+    Ok(decided)
 }
 
 async fn shipment_keys(tx: &mut TenantTx, shipments: &[Uuid]) -> sqlx::Result<Vec<ShipmentKey>> {

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::carrier_agreement_import::{self, Agreement};
+use super::agreement::Agreement;
+use super::carrier_agreement_import;
 use super::charge::Charge;
 use super::findings::{Basis, Billed, Finding, OrderFacts, audit};
 use super::reconciling;

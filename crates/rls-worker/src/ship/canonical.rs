@@ -80,13 +80,15 @@ pub fn charge(fields: &mut Fields<'_>, codes: &ChargeCodes) -> Option<Charge> {
         dest_country,
         carrier_code: text("charge_code"),
         description: text("charge_description"),
-        reference_1: text("reference_1"),
-        reference_2: text("reference_2"),
+        references: ["reference_1", "reference_2"].into_iter().filter_map(text).collect(),
         ..sized.onto(bill?)
     };
     let is_mapped = codes.apply(&mut charge);
     if !is_mapped && charge.code == "OTHER" && upper("charge_code").as_deref() != Some("OTHER") {
         fields.note("charge_code", "CHARGE_UNMAPPED", Severity::Warn);
+    }
+    if charge.is_astray() {
+        fields.note("tracking_number", "TRACKING_MISSING", Severity::Warn);
     }
     if !charge.adds_up() {
         fields.note("net_amount", "GROSS_NET_MISMATCH", Severity::Warn);

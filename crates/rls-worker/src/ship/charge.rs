@@ -107,9 +107,7 @@ pub struct Charge {
     /// The currency.
     pub currency: String,
     /// What the shipper wrote on it.
-    pub reference_1: Option<String>,
-    /// What the shipper wrote on it.
-    pub reference_2: Option<String>,
+    pub references: Vec<String>,
     /// The total of the invoice, where the carrier states it.
     pub stated_total: Option<Decimal>,
 }
@@ -122,6 +120,12 @@ impl Charge {
         let tracking = self.tracking.as_deref().unwrap_or_default();
         let code = self.mapped_from.as_ref().unwrap_or(&self.code);
         fingerprint::of_texts([tracking, code, &self.service, &money(self.net), &self.currency, &day])
+    }
+
+    /// Whether it is freight of a shipment that nobody names. Other charges may be of the whole invoice.
+    #[must_use]
+    pub fn is_astray(&self) -> bool {
+        self.code == "FRT" && self.tracking.is_none()
     }
 
     /// Whether the amounts belong together to two cents.

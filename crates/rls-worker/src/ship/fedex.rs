@@ -37,10 +37,14 @@ const COLUMNS: &[Column] = &[
     Column::optional("country").or(&["Recipient Country/Territory", "Recipient Country"]),
     Column::optional("reference_1").or(&["Original Customer Reference"]),
     Column::optional("reference_2").or(&["Original Ref#2"]),
+    Column::optional("reference_3").or(&["Original Ref#3/PO Number"]),
     Column::required("currency").or(&["Invoice Currency", "Currency Code"]),
     Column::required("transport").or(&["Transportation Charge Amount"]),
     Column::required("net").or(&["Net Charge Amount"]),
 ];
+
+/// What shippers write on a shipment, an order's number among it.
+const REFERENCES: [&str; 3] = ["reference_1", "reference_2", "reference_3"];
 
 /// Where everything is in a file of this layout.
 #[derive(Debug, Clone)]
@@ -165,8 +169,7 @@ fn shipment(fields: &mut Fields<'_>) -> Option<Charge> {
         dest_country: fields.country("country", Severity::Warn),
         zone: fields.text("zone").map(str::to_uppercase),
         dest_postal: fields.text("postal").map(str::to_owned),
-        reference_1: fields.text("reference_1").map(str::to_owned),
-        reference_2: fields.text("reference_2").map(str::to_owned),
+        references: REFERENCES.iter().filter_map(|column| fields.text(column)).map(str::to_owned).collect(),
         account: account?.to_owned(),
         invoice_number: invoice?.to_owned(),
         invoice_date: invoice_date?,

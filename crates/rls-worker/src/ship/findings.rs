@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::case::Case;
 use self::shipment::Shipment;
-use super::carrier_agreement_import::Agreement;
+use super::agreement::Agreement;
 use super::charge::Charge;
 use super::tenant_carrier_overrides::Override;
 use crate::fingerprint;
@@ -191,6 +191,11 @@ fn is_same(a: &Charge, b: &Charge) -> bool {
     same && a.currency == b.currency && a.net.is_sign_positive() && !["ADJ", "CREDIT"].contains(&b.code.as_str())
 }
 
+/// The key of the one finding that says that there is no agreement for an account.
+pub(super) fn unauthorized_key(carrier: &str, account: &str) -> String {
+    fingerprint::of_texts(["UNAUTHORIZED_ACCOUNT", carrier, account])
+}
+
 /// An account that the tenant has no agreement for: nothing is billed too much, but somebody should know.
 fn unauthorized(case: &Case<'_>, agreements: &[Agreement]) -> Option<Finding> {
     let charge = case.charge;
@@ -200,7 +205,7 @@ fn unauthorized(case: &Case<'_>, agreements: &[Agreement]) -> Option<Finding> {
     }
     let evidence = format!("there is no agreement for account {}", charge.account);
     let mut finding = case.raise("UNAUTHORIZED_ACCOUNT", charge.net, evidence);
-    finding.dedupe_key = fingerprint::of_texts(["UNAUTHORIZED_ACCOUNT", &charge.carrier, &charge.account]);
+    finding.dedupe_key = unauthorized_key(&charge.carrier, &charge.account);
     finding.charge_key.clone_from(&finding.dedupe_key);
     finding.tracking = None;
     finding.severity = "EXCEPTION".to_owned();

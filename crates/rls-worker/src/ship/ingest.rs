@@ -47,7 +47,7 @@ impl Occurrences {
             format!("{}\u{1f}{}\u{1f}{}\u{1f}{fingerprint}", charge.carrier, charge.account, charge.invoice_number);
         let occurrence = self.0.entry(key).or_default();
         *occurrence += 1;
-        let references = charge.reference_1.iter().chain(&charge.reference_2).map(|text| normalised(text));
+        let references = charge.references.iter().map(|text| normalised(text));
         Row {
             charge,
             fingerprint,

@@ -1,6 +1,7 @@
 //! A carrier's file in, charges out; charges, agreements, settings and orders in, findings out.
 #![doc = include_str!("freight.md")]
 
+pub mod agreement;
 pub mod auditing;
 pub mod canonical;
 pub mod carrier_agreement_import;

@@ -9,8 +9,8 @@ use rls_runtime::TenantTx;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::agreement::Agreement;
 use super::auditing::{Audited, Book, audit_shipments};
-use super::carrier_agreement_import::Agreement;
 use super::charge_codes;
 use super::reconciling::supersede_unauthorized;
 use super::tenant_carrier_overrides::{self, Override};
@@ -87,14 +87,41 @@ async fn audit_scopes(tx: &mut TenantTx, job: &Job, scopes: BTreeSet<Scope>) -> 
         }
     }
     let book = Book::load(tx).await?;
+    let mut way = Way { done: 0, all: 0 };
+    for scope in &first {
+        way.all += invoices(tx, scope).await?;
+    }
     let mut all = Audited::default();
     for scope in &first {
-        all.add(audit_scope(tx, job, scope, &book).await?);
+        all.add(audit_scope(tx, job, scope, &book, &mut way).await?);
     }
     Ok(all)
 }
 
-async fn audit_scope(tx: &mut TenantTx, job: &Job, scope: &Scope, book: &Book) -> sqlx::Result<Audited> {
+/// Invoices that are behind, and all of them.
+struct Way {
+    done: usize,
+    all: usize,
+}
+
+impl Way {
+    fn percent(&self) -> u8 {
+        u8::try_from(99 * self.done / self.all.max(1)).unwrap_or(99)
+    }
+}
+
+async fn invoices(tx: &mut TenantTx, scope: &Scope) -> sqlx::Result<usize> {
+    let invoices: i64 = sqlx::query_scalar(
+        "select count(*) from carrier_invoices where carrier = $1 and ($2::text is null or account = $2)",
+    )
+    .bind(&scope.carrier)
+    .bind(&scope.account)
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(usize::try_from(invoices).unwrap_or(0))
+}
+
+async fn audit_scope(tx: &mut TenantTx, job: &Job, scope: &Scope, book: &Book, way: &mut Way) -> sqlx::Result<Audited> {
     let mut all = Audited::default();
     let mut after = (String::new(), String::new());
     loop {
@@ -113,6 +140,9 @@ async fn audit_scope(tx: &mut TenantTx, job: &Job, scope: &Scope, book: &Book) -
         let Some((_, account, number)) = page.last() else { break };
         after = (account.clone(), number.clone());
         let invoices: Vec<Uuid> = page.iter().map(|(id, ..)| *id).collect();
+        let from = way.percent();
+        way.done += invoices.len();
+        job.progress.stage(from, way.percent());
         let shipments = shipments(tx, &invoices, scope.since).await?;
         all.add(audit_shipments(tx, job, &shipments, book).await?);
     }

@@ -9,7 +9,7 @@ use rls_runtime::TenantTx;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::findings::Finding;
+use super::findings::{Finding, unauthorized_key};
 use crate::workers::outcome::Job;
 
 /// A finding that is on file.
@@ -111,12 +111,10 @@ pub(super) async fn supersede_unauthorized(
 ) -> sqlx::Result<u64> {
     let open: Vec<Uuid> = sqlx::query_scalar(
         "select f.id from ship_findings f
-         where f.kind = 'UNAUTHORIZED_ACCOUNT' and f.state = 'OPEN' and f.carrier = $1 and f.account = $2
-             and f.tracking_norm is null and not exists (
-                 select from ship_finding_events e where e.finding_id = f.id and e.actor <> 'worker')",
+         where f.dedupe_key = $1 and f.state = 'OPEN' and not exists (
+             select from ship_finding_events e where e.finding_id = f.id and e.actor <> 'worker')",
     )
-    .bind(carrier)
-    .bind(account)
+    .bind(unauthorized_key(carrier, account))
     .fetch_all(&mut *tx)
     .await?;
     supersede(tx, job, &open).await

@@ -3,7 +3,8 @@
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::carrier_agreement_import::{self, Agreement};
+use super::agreement::Agreement;
+use super::carrier_agreement_import;
 use super::charge::Charge;
 use super::charge_codes::ChargeCodes;
 use super::findings::{Basis, Billed, Finding, OrderFacts, audit};
@@ -218,6 +219,12 @@ fn bad_rows_of_the_canonical_layout() {
     assert_eq!(codes, ["TRACKING_CORRUPTED", "GROSS_NET_MISMATCH", "AMOUNT_INVALID", "CHARGE_UNMAPPED"]);
     assert_eq!(charges.len(), 3);
     assert_eq!(charges[1].code, "OTHER", "an unknown charge is never dropped");
+    let astray = SHIP.replacen(",794600000014,", ",,", 2);
+    assert_eq!(
+        mapped(&astray, &[]).1,
+        [("tracking_number".to_owned(), "TRACKING_MISSING")],
+        "fuel may be of the invoice"
+    );
     let unknown = Layout::of(&table("a,b\n1,2\n")).unwrap_err();
     assert_eq!(unknown.code, "MAPPING_REQUIRED");
     assert!(unknown.message.ends_with("a, b"));
@@ -262,6 +269,8 @@ fn ups_rows_have_no_header_and_several_make_one_shipment() {
         (30, "L"),
         (33, "12.0x 10.0x 8.0"),
         (34, "203"),
+        (16, "SO-1"),
+        (24, "PO-7"),
     ];
     let of = |own: &[(usize, &'static str)]| row(&[&common[..], &shipment, own].concat(), ",");
     let file = [
@@ -274,9 +283,9 @@ fn ups_rows_have_no_header_and_several_make_one_shipment() {
     assert_eq!(codes, ["CHARGE_UNMAPPED"]);
     assert_eq!((charges[0].gross, charges[0].discount, charges[0].net), (dec("17"), dec("5"), dec("12")));
     assert_eq!((charges[0].account.as_str(), charges[0].length_in), ("A1B2C3", Some(dec("12.0"))));
-    assert_eq!(charges[1].code, "FUEL");
+    assert_eq!((charges[1].code.as_str(), charges[0].references.join("|")), ("FUEL", "SO-1|PO-7".to_owned()));
     assert_eq!(charges[2].tracking, None, "a charge of the whole invoice");
-    let european = [(3, "A"), (5, "14/02/2026"), (6, "I"), (10, "EUR"), (44, "FRT"), (53, "12,50")];
+    let european = [(21, "1Z9"), (3, "A"), (5, "14/02/2026"), (6, "I"), (10, "EUR"), (44, "FRT"), (53, "12,50")];
     let (charges, codes) = self::charges(&row(&european, ";"));
     assert_eq!((codes.len(), charges[0].net, charges[0].invoice_date), (0, dec("12.50"), day("2026-02-14")));
 }
@@ -361,7 +370,8 @@ fn what_a_row_says_beyond_its_amounts() {
         FEDEX,1,I,2026-02-13,express,FRT,10,CAD,7946-0001,2026-02-12T15:30,2/12/2026 10:30 AM,ground,n,Yes,3,2a\n\
         FEDEX,1,I,2026-02-13,express,FRT,10,CAD,,,,,perhaps,,,\n";
     let (charges, errors) = mapped(file, &[]);
-    assert_eq!(errors, [("scanned".to_owned(), "FLAG_INVALID")]);
+    let noted: Vec<(&str, &str)> = errors.iter().map(|(column, code)| (column.as_str(), *code)).collect();
+    assert_eq!(noted, [("scanned", "FLAG_INVALID"), ("tracking_number", "TRACKING_MISSING")]);
     let first = &charges[0];
     assert_eq!(first.tracking.as_deref(), Some("79460001"));
     let moments = (first.delivered_on, first.delivered_time, first.committed_on, first.committed_time);

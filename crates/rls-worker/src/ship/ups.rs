@@ -14,6 +14,9 @@ use crate::table::{Row, RowError, Severity};
 /// The version that the first column of every row has.
 pub const MARK: &str = "2.1";
 
+/// The references of the shipment, and those of the package.
+const REFERENCES: [usize; 7] = [16, 17, 22, 23, 24, 25, 26];
+
 /// How days are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Days {
@@ -84,8 +87,7 @@ impl<'a> Reader<'a> {
             discount,
             net,
             currency: currency?,
-            reference_1: self.text(16).or(self.text(22)).map(str::to_owned),
-            reference_2: self.text(17).or(self.text(23)).map(str::to_owned),
+            references: REFERENCES.iter().filter_map(|column| self.text(*column)).map(str::to_owned).collect(),
             ..Charge::default()
         })
     }
@@ -174,6 +176,9 @@ impl<'a> Reader<'a> {
         let is_mapped = codes.apply(&mut charge);
         if !is_mapped && charge.code == "OTHER" {
             self.note(45, "CHARGE_UNMAPPED", Severity::Warn);
+        }
+        if charge.is_astray() {
+            self.note(21, "TRACKING_MISSING", Severity::Warn);
         }
         charge
     }

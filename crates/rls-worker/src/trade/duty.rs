@@ -11,18 +11,25 @@ use super::measure::{Duty, Measure, Rate, RateKind};
 use super::product::Product;
 use crate::money::cents;
 
-/// What currencies were worth on a day, in Canadian dollars.
+/// What currencies are worth, by their codes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Fx {
-    /// The day.
+    /// The last rate of each currency.
+    pub rates: BTreeMap<String, Rated>,
+}
+
+/// What a currency is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Rated {
+    /// The day that the rate is of.
     pub day: NaiveDate,
     /// Canadian dollars for one.
-    pub cad: BTreeMap<String, Decimal>,
+    pub cad: Decimal,
 }
 
 impl Fx {
     fn rate(&self, currency: &str) -> Option<Decimal> {
-        if currency == "CAD" { Some(Decimal::ONE) } else { self.cad.get(currency).copied() }
+        if currency == "CAD" { Some(Decimal::ONE) } else { self.rates.get(currency).map(|rated| rated.cad) }
     }
 }
 
@@ -56,6 +63,8 @@ pub struct Assessed {
     pub currency: Option<String>,
     /// Canadian cents, rounded half up.
     pub cad: Option<Decimal>,
+    /// What that currency was worth, and on which day; nothing for Canadian dollars.
+    pub fx: Option<Rated>,
     /// Why there is no amount.
     pub open: Option<&'static str>,
 }
@@ -93,6 +102,7 @@ impl<'a> Case<'a> {
                 amount: Some(Decimal::ZERO),
                 currency: None,
                 cad: Some(Decimal::ZERO),
+                fx: None,
                 open: None,
             },
         }
@@ -147,6 +157,7 @@ impl<'a> Case<'a> {
             duty: rate.duty,
             rate_id: Some(rate.id),
             amount: Some(amount),
+            fx: self.fx.rates.get(&currency).copied(),
             currency: Some(currency),
             cad: Some(cad),
             open: None,
@@ -220,7 +231,7 @@ impl<'a> Case<'a> {
 
 impl Assessed {
     fn open(duty: Duty, rate_id: Option<i32>, why: &'static str) -> Assessed {
-        Assessed { duty, rate_id, amount: None, currency: None, cad: None, open: Some(why) }
+        Assessed { duty, rate_id, amount: None, currency: None, cad: None, fx: None, open: Some(why) }
     }
 }
 

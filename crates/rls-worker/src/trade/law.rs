@@ -1,7 +1,5 @@
 //! The shared tables and a tenant's own values in, the law that verdicts rest on out.
 
-use std::collections::BTreeMap;
-
 use chrono::NaiveDate;
 use rls_runtime::TenantTx;
 use rust_decimal::Decimal;
@@ -9,7 +7,7 @@ use serde::Deserialize;
 use sqlx::types::Json;
 
 use super::decision::Law;
-use super::duty::{Fx, NormalValue};
+use super::duty::{Fx, NormalValue, Rated};
 use super::measure::{Measure, Rate, Season, Status};
 
 /// A measure as its table has it, its rates as the table of rates has them.
@@ -74,8 +72,7 @@ pub async fn load(tx: &mut TenantTx, as_of: NaiveDate) -> sqlx::Result<Law> {
     .bind(as_of)
     .fetch_all(&mut *tx)
     .await?;
-    let day = fx.iter().map(|(day, ..)| *day).max().unwrap_or(as_of);
-    let cad: BTreeMap<String, Decimal> = fx.into_iter().map(|(_, currency, cad)| (currency, cad)).collect();
+    let rates = fx.into_iter().map(|(day, currency, cad)| (currency, Rated { day, cad })).collect();
     let measures = rows.into_iter().map(|Json(row)| row.into()).collect();
-    Ok(Law { measures, fx: Fx { day, cad }, normal_values })
+    Ok(Law { measures, fx: Fx { rates }, normal_values })
 }

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde_json::json;
 
 use super::decision::{Decision, Law, Verdict, decide};
-use super::duty::{Fx, NormalValue};
+use super::duty::{Fx, NormalValue, Rated};
 use super::measure::{self, RateKind};
 use super::product::Product;
 
@@ -13,10 +13,11 @@ fn day(text: &str) -> NaiveDate {
 }
 
 fn law() -> Law {
-    let cad = [("USD", "1.37"), ("CNY", "0.19")].map(|(currency, rate)| (currency.to_owned(), rate.parse().unwrap()));
+    let rated = |cad: &str| Rated { day: day("2026-02-17"), cad: cad.parse().unwrap() };
+    let rates = [("USD", "1.37"), ("CNY", "0.19")].map(|(currency, cad)| (currency.to_owned(), rated(cad)));
     Law {
         measures: measure::from_csv(include_str!("../../seed/sima_measures.csv")).unwrap(),
-        fx: Fx { day: day("2026-02-17"), cad: cad.into() },
+        fx: Fx { rates: rates.into() },
         normal_values: Vec::new(),
     }
 }

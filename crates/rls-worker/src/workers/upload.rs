@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::handlers::{catalog_upload, order_upload, ship_upload, sima_validation};
 use super::job_processor::{State, complete, job, settle};
 use super::outcome::{Job, LaneError, Outcome};
+use crate::trade::detection;
 
 /// A lane that takes files.
 pub trait FileLane: Send + Sync + 'static {
@@ -65,7 +66,8 @@ impl FileLane for Catalog {
 
     async fn take(tx: &mut TenantTx, queue: &Queue, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
         let outcome = catalog_upload::handle(tx, job, file).await?;
-        if outcome.rows_imported + outcome.rows_updated > 0 {
+        let is_news = outcome.rows_imported + outcome.rows_updated > 0;
+        if is_news && detection::load(tx).await?.runs_in(Self::NAME) {
             let screen = NewJob::of(&sima_validation::Payload::of_changed("catalog"))?;
             let screen = screen.unique_key_or("sima_validation:catalog", OnConflict::Keep);
             queue.enqueue(tx, &screen).await?;

@@ -47,3 +47,29 @@ async fn orders_are_caught_where_the_tenant_looks() {
     let other = done(&pool, TENANT_B, "order_upload", ORDERS).await;
     assert_eq!(other.outputs["caughtOrders"], 1, "what one tenant sets is nothing to another");
 }
+
+#[tokio::test]
+async fn a_catalog_is_screened_where_the_tenant_wants_it() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let mail = tempfile::tempdir().unwrap();
+    change(&pool, TENANT_A, "insert into trade_detection_config (lanes) values ('{order_upload}')").await;
+    for tenant in [TENANT_A, TENANT_B] {
+        hand_in(&pool, tenant, "catalog_upload", CATALOG).await;
+        processor(&pool, mail.path()).drain(tenant).await.unwrap();
+    }
+    let verdicts = "select count(*) from sima_results";
+    assert_eq!(select(&pool, TENANT_A, verdicts).await, json!([{"count": 0}]));
+    assert_eq!(select(&pool, TENANT_B, verdicts).await, json!([{"count": 5}]));
+    let duties = select(
+        &pool,
+        TENANT_B,
+        "select evidence -> 0 -> 'duties' -> 0 -> 'fx' as fx from sima_results where sku = 'REC-LTH-01'",
+    )
+    .await;
+    assert_eq!(
+        duties,
+        json!([{"fx": {"day": "2026-02-17", "cad": "1.370000"}}]),
+        "what was converted, and by which rate"
+    );
+}

@@ -77,3 +77,8 @@ async fn a_long_invoice() {
     let needs: [Need; 2] = [("ship_upload", |_| AGREEMENT.to_owned()), ("order_upload", long_samples::orders)];
     grows_with_the_file("ship_upload", &needs, long_samples::canonical).await;
 }
+
+#[tokio::test]
+async fn an_agreement_after_a_long_invoice() {
+    grows_with_the_file("ship_upload", &[("ship_upload", long_samples::canonical)], |_| AGREEMENT.to_owned()).await;
+}

@@ -188,3 +188,32 @@ async fn a_product_goes_by_its_other_names_and_never_by_one_of_two() {
         "a name that is gone finds nothing, and one that is left finds"
     );
 }
+
+#[tokio::test]
+async fn links_that_somebody_made_or_denied_are_not_made_again() {
+    let db = database().await;
+    let pool = db.pool().await;
+    everything(&pool, TENANT_A).await;
+    let links =
+        "select o.order_number as number, k.state from order_shipment_links k join orders o on o.id = k.order_id
+        join shipments s on s.id = k.shipment_id where s.tracking_norm = '794600000014' order by 1";
+    assert_eq!(select(&pool, TENANT_A, links).await, json!([{"number": "SO-70012", "state": "LINKED"}]));
+    let denied = "update order_shipment_links k set state = 'REJECTED' from shipments s
+        where s.id = k.shipment_id and s.tracking_norm = '794600000014'";
+    assert_eq!(change(&pool, TENANT_A, denied).await, 1);
+    let again = done(&pool, TENANT_A, "ship_upload", SHIP).await;
+    assert_eq!(again.outputs["linksMade"], 1, "the other shipment's only");
+    let state = "select link_state from shipments where tracking_norm = '794600000014'";
+    assert_eq!(select(&pool, TENANT_A, state).await, json!([{"link_state": "UNMATCHED"}]));
+    let by_hand = "insert into order_shipment_links (order_id, shipment_id, state, rule, score)
+        select o.id, s.id, 'MANUAL', 'HAND', 100 from orders o, shipments s
+        where o.order_number = 'SO-70011' and s.tracking_norm = '794600000014'";
+    change(&pool, TENANT_A, by_hand).await;
+    change(&pool, TENANT_A, "delete from order_shipment_links where state = 'REJECTED'").await;
+    done(&pool, TENANT_A, "ship_upload", SHIP).await;
+    assert_eq!(
+        select(&pool, TENANT_A, links).await,
+        json!([{"number": "SO-70011", "state": "MANUAL"}]),
+        "a shipment that has its order by hand gets no other"
+    );
+}

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use super::{Basis, Billed, Finding};
 use crate::fingerprint;
-use crate::ship::carrier_agreement_import::Agreement;
+use crate::ship::agreement::Agreement;
 use crate::ship::charge::Charge;
 use crate::ship::tenant_carrier_overrides::Settings;
 

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::Finding;
 use super::case::Case;
 use super::shipment::Shipment;
-use crate::ship::carrier_agreement_import::{Agreement, less, same_zone};
+use crate::ship::agreement::{Agreement, less, same_zone};
 use crate::ship::charge::{CM_OF_IN, Charge, KG_OF_LB};
 
 /// What makes pounds of cubic inches unless agreed otherwise.

@@ -8,7 +8,7 @@ use super::Finding;
 use super::case::Case;
 use crate::fingerprint;
 use crate::money::cents;
-use crate::ship::carrier_agreement_import::Agreement;
+use crate::ship::agreement::Agreement;
 
 /// What is wrong with a fuel charge, and the fuel on what was billed too much on the same invoice.
 ///

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{Finding, OrderFacts};
-use crate::ship::carrier_agreement_import::Agreement;
+use crate::ship::agreement::Agreement;
 use crate::ship::charge::Charge;
 use crate::ship::tenant_carrier_overrides::Override;
 use crate::ship::tests::{AGREEMENT, SHIP, agreements, audited_by, charges, day, dec, set};
