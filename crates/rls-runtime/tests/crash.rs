@@ -187,8 +187,12 @@ impl Run {
 
     /// How many have ended, after a moment. The server may be away.
     async fn ended(&self) -> Option<usize> {
-        let look = "SELECT count(*) FROM rls_jobs CROSS JOIN (SELECT pg_sleep(0.05)) moment WHERE due_at IS NOT NULL";
-        let left: i64 = sqlx::query_scalar(look).fetch_one(&self.observer).await.ok()?;
+        let look = "
+            SELECT (SELECT count(*) FROM rls_jobs WHERE due_at IS NOT NULL),
+                   (SELECT coalesce(sum(held), 0) FROM rls_lane_slots WHERE held_until > now())
+            FROM pg_sleep(0.05)";
+        let (left, held): (i64, i64) = sqlx::query_as(look).fetch_one(&self.observer).await.ok()?;
+        assert!(held <= i64::from(SLOTS), "{held} slots are lent");
         self.jobs.checked_sub(usize::try_from(left).ok()?)
     }
 
@@ -264,11 +268,9 @@ impl Run {
         let done_later = self.count("(SELECT DISTINCT number FROM done WHERE number % 10 BETWEEN 1 AND 4) t").await;
         assert_eq!(done_later, later, "what is settled later is done at least once");
         assert_eq!(self.count("done WHERE number % 10 = 0").await, 0);
-        let most = self.most_at_once().await;
-        assert!((1..=i64::from(SLOTS)).contains(&most), "{most} jobs of the narrow lane ran at once");
     }
 
-    /// Of the narrow lane, by the server's clock. How long those ran that were killed nobody knows.
+    /// Of the narrow lane, by the server's clock. How long those ran that were killed nobody knows, nor is a handler that has lost its slot gone at once.
     async fn most_at_once(&self) -> i64 {
         let most = "
             SELECT max(running)::int8 FROM (
@@ -291,9 +293,10 @@ async fn main() {
     let fail_first = (0..run.jobs).filter(|number| fate(*number) == Fate::FailsFirst).count();
     let repeated = run.count("begun").await - (run.jobs + fail_first) as i64;
     println!(
-        "{} jobs of {} tenants ended in {:.1} s, through {killed} kills, which cost {repeated} attempts",
+        "{} jobs of {} tenants ended in {:.1} s, through {killed} kills, which cost {repeated} attempts; at most {} of the narrow lane ran at once",
         run.jobs,
         run.tenants.len(),
-        started.elapsed().as_secs_f64()
+        started.elapsed().as_secs_f64(),
+        run.most_at_once().await
     );
 }
