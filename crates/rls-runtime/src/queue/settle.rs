@@ -12,23 +12,30 @@ use crate::handle::TenantConn;
 use super::job::{JobState, Lease, Settled, Settlement};
 use super::{Queue, duration_micros};
 
-/// The rows are locked in the order of their ids, so that two who settle and beat at once do not wait for each other.
+/// The rows are locked in the order of their ids, so that two who settle at once do not wait for each other; then they are found by their ids: by where they are, one that a heartbeat has just moved would not be.
+///
+/// Each is looked up by its key: a query that locks is planned by itself, and the state comes from the list.
+/// Where it is written out, the planner takes the index of what runs, which looks short and is as long as the list, and reads all of it for each job.
 const SETTLE: &str = "
 WITH clock AS MATERIALIZED (
     SELECT coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now()) AS now
 ), ending AS MATERIALIZED (
-    SELECT j.id, s.ordinality, s.verb, s.result::jsonb AS result, s.error,
+    SELECT s.id, s.ordinality, s.verb, s.result::jsonb AS result, s.error,
            clock.now + s.pause * interval '1 microsecond' AS next_at,
            CASE WHEN s.verb IN ('completed', 'cancelled', 'discarded') THEN s.verb
                 WHEN j.cancel_requested THEN 'cancelled'
                 WHEN s.verb = 'retryable' AND j.attempt >= j.max_attempts THEN 'discarded'
                 ELSE s.verb END AS state
-    FROM clock, unnest($3::uuid[], $4::uuid[], $5::text[], $6::int8[], $7::text[], $8::text[])
-        WITH ORDINALITY AS s (id, token, verb, pause, result, error, ordinality)
-    JOIN rls_jobs j ON j.id = s.id AND j.token = s.token
-    WHERE j.tenant_id = $1 AND j.state = 'executing'
-    ORDER BY j.id
-    FOR UPDATE OF j
+    FROM clock, (
+        SELECT *, 'executing' AS held
+        FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::int8[], $7::text[], $8::text[])
+            WITH ORDINALITY AS s (id, token, verb, pause, result, error, ordinality)
+        ORDER BY id
+    ) s, LATERAL (
+        SELECT j.cancel_requested, j.attempt, j.max_attempts FROM rls_jobs j
+        WHERE j.tenant_id = $1 AND j.id = s.id AND j.token = s.token AND j.state = s.held
+        FOR UPDATE
+    ) j
 )
 UPDATE rls_jobs j
 SET state = e.state,
@@ -44,15 +51,16 @@ FROM ending e, clock
 WHERE j.tenant_id = $1 AND j.id = e.id
 RETURNING e.ordinality, j.state";
 
-/// Completed jobs that nobody wants to keep: one version of the row less, and no entry in an index.
-/// The locks are taken in the same order, and then the rows are found by their ids: by where they are, one that a heartbeat has just moved would not be.
+/// Completed jobs that nobody wants to keep: one version of the row less, and no entry in an index. They are locked and found in the same way.
 const DELETE: &str = "
 WITH ending AS MATERIALIZED (
-    SELECT j.id FROM unnest($2::uuid[], $3::uuid[]) AS s (id, token)
-    JOIN rls_jobs j ON j.id = s.id AND j.token = s.token
-    WHERE j.tenant_id = $1 AND j.state = $4
-    ORDER BY j.id
-    FOR UPDATE OF j
+    SELECT s.id FROM (
+        SELECT *, $4::text AS held FROM unnest($2::uuid[], $3::uuid[]) AS s (id, token) ORDER BY id
+    ) s, LATERAL (
+        SELECT FROM rls_jobs j
+        WHERE j.tenant_id = $1 AND j.id = s.id AND j.token = s.token AND j.state = s.held
+        FOR UPDATE
+    ) j
 )
 DELETE FROM rls_jobs j
 WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM ending))
