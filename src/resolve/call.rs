@@ -184,11 +184,7 @@ impl<'a> Reader<'_, 'a> {
         let place = self.f.place(expr.span);
         let mut result = Val::Unknown;
         for function in functions {
-            self.note_call(*function, place);
-            for (at, value) in values.iter().enumerate() {
-                self.hand_to_param(place, *function, at, value);
-                self.hand_object(place, *function, at, value);
-            }
+            self.hand_over(place, *function, &values);
             let summary = self.all.summary(*function);
             if summary.opens_scope {
                 self.note_nested(place, &self.all.index.function(*function).name);
@@ -255,11 +251,7 @@ impl<'a> Reader<'_, 'a> {
             Val::Closure(closure) => self.call_closure(closure, given),
             Val::Func(function) => {
                 let place = scope.place.unwrap_or(self.f.place(crate::source::Span::default()));
-                self.note_call(*function, place);
-                for (at, value) in given.iter().enumerate() {
-                    self.hand_to_param(place, *function, at, value);
-                    self.hand_object(place, *function, at, value);
-                }
+                self.hand_over(place, *function, &given);
                 let summary = self.all.summary(*function);
                 self.instantiate(&summary.output, &given)
             }
@@ -273,6 +265,20 @@ impl<'a> Reader<'_, 'a> {
         };
         self.f.scopes.pop();
         result
+    }
+
+    /// Who calls a function with what, for its statements to be settled by.
+    ///
+    /// One whose body was not read has none, and a method of a trait may have thousands of those.
+    fn hand_over(&mut self, place: Place, function: FnId, values: &[Val<'a>]) {
+        if self.all.index.function(function).body.is_none() {
+            return;
+        }
+        self.note_call(function, place);
+        for (at, value) in values.iter().enumerate() {
+            self.hand_to_param(place, function, at, value);
+            self.hand_object(place, function, at, value);
+        }
     }
 
     pub(super) fn note_call(&mut self, callee: FnId, place: Place) {
