@@ -387,7 +387,9 @@ impl<'a> Story<'a> {
     /// Which job has another life now.
     async fn requeue(&mut self, which: usize) -> Result<Option<JobId>, TestCaseError> {
         let Some((id, at)) = self.nth(which) else { return Ok(None) };
-        if self.rings_in_vain(at) {
+        // Whether the key of a job that an open scope holds is free, that scope says when it ends.
+        let rival = self.model.with_key(at.0, self.model.jobs[&id].key.as_deref());
+        if self.rings_in_vain(at) || rival.is_some_and(|rival| self.model.locked.contains(&rival)) {
             return Ok(None);
         }
         let queue = &self.queue;
