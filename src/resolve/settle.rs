@@ -17,12 +17,56 @@ use crate::rules::HandleKind;
 enum Outcome {
     /// Everybody binds it.
     Scoped,
-    /// This path does not: who lets it in first, down to the node.
-    Unscoped(Vec<Step>),
+    /// This way does not; none where the handle is not bound to begin with.
+    Unscoped(Option<Rc<Way>>),
     /// Everybody goes around the policies on purpose.
     Bypass(Rc<str>),
     /// Nobody hands anything on, or not all of them are known.
     Open,
+}
+
+/// The calls that lead an unbound handle to a node, the last one first. Ways share where they come from.
+#[derive(Debug)]
+struct Way {
+    by: FnId,
+    place: Place,
+    before: Option<Rc<Way>>,
+    length: usize,
+}
+
+/// What those who hand a handle on make of it, as far as they were asked.
+#[derive(Default)]
+struct Joint {
+    shortest: Option<Rc<Way>>,
+    scoped: usize,
+    open: usize,
+    bypass: Option<Rc<str>>,
+}
+
+impl Joint {
+    fn add(&mut self, by: FnId, place: Place, outcome: Outcome) {
+        match outcome {
+            Outcome::Scoped => self.scoped += 1,
+            Outcome::Open => self.open += 1,
+            Outcome::Bypass(reason) => self.bypass = Some(reason),
+            Outcome::Unscoped(before) => {
+                let length = before.as_ref().map_or(0, |way| way.length) + 1;
+                if self.shortest.as_ref().is_none_or(|best| length < best.length) {
+                    self.shortest = Some(Rc::new(Way { by, place, before, length }));
+                }
+            }
+        }
+    }
+
+    /// What holds for everybody.
+    fn outcome(self) -> Outcome {
+        match (self.shortest, self.open, self.bypass) {
+            (Some(way), ..) => Outcome::Unscoped(Some(way)),
+            (None, 1.., _) => Outcome::Open,
+            (None, 0, Some(reason)) if self.scoped == 0 => Outcome::Bypass(reason),
+            _ => Outcome::Scoped,
+        }
+    }
 }
 
 struct Settler<'r, 'a> {
@@ -90,7 +134,8 @@ impl Settler<'_, '_> {
                     .push(format!("settled: {name} is bound by everybody who hands it on{}", self.who(&node)));
                 statement.cover = Cover::Scoped(Scope { kind, place, name });
             }
-            Outcome::Unscoped(path) => {
+            Outcome::Unscoped(way) => {
+                let path = self.steps(way.as_deref());
                 let mut path = self.with_lead(path);
                 path.push(Step { function: statement.function.clone(), place: statement.place });
                 statement.trace.push(format!("settled: {name} is reached without a scope, in {} steps", path.len()));
@@ -166,8 +211,11 @@ impl Settler<'_, '_> {
         }
         let resolver = self.resolver;
         let Some(handed) = resolver.handed.get(node) else { return Outcome::Open };
-        let given = handed.iter().map(|given| (given.by, given.place, self.given(given.by, &given.bind))).collect();
-        self.joined(given)
+        let mut joint = Joint::default();
+        for given in handed {
+            joint.add(given.by, given.place, self.given(given.by, &given.bind));
+        }
+        joint.outcome()
     }
 
     /// What a function makes of a part of a parameter: what every caller's object has there, else what every construction puts there.
@@ -175,7 +223,7 @@ impl Settler<'_, '_> {
         let resolver = self.resolver;
         let in_field = Node::Field(part.ty, part.field.clone());
         let Some(objects) = resolver.handed_objs.get(&(function, part.param)) else { return self.outcome(&in_field) };
-        let mut given = Vec::with_capacity(objects.len());
+        let mut joint = Joint::default();
         for object in objects {
             let known = object.parts.iter().find(|(path, _)| *path == part.path);
             let outcome = match (known, &object.origin) {
@@ -187,41 +235,25 @@ impl Settler<'_, '_> {
                 }
                 (None, None) => self.outcome(&in_field),
             };
-            given.push((object.by, object.place, outcome));
+            joint.add(object.by, object.place, outcome);
         }
-        self.joined(given)
+        joint.outcome()
     }
 
-    /// What holds for everybody who hands a handle on.
-    fn joined(&self, given: Vec<(FnId, Place, Outcome)>) -> Outcome {
-        let mut shortest: Option<Vec<Step>> = None;
-        let (mut scoped, mut open, mut bypass) = (0_usize, 0_usize, None);
-        for (by, place, outcome) in given {
-            match outcome {
-                Outcome::Scoped => scoped += 1,
-                Outcome::Open => open += 1,
-                Outcome::Bypass(reason) => bypass = Some(reason),
-                Outcome::Unscoped(mut path) => {
-                    path.push(Step { function: self.resolver.index.function_path(by), place });
-                    if shortest.as_ref().is_none_or(|best| path.len() < best.len()) {
-                        shortest = Some(path);
-                    }
-                }
-            }
-        }
-        match (shortest, open, bypass) {
-            (Some(path), ..) => Outcome::Unscoped(path),
-            (None, 1.., _) => Outcome::Open,
-            (None, 0, Some(reason)) if scoped == 0 => Outcome::Bypass(reason),
-            _ => Outcome::Scoped,
-        }
+    /// A way in words: who lets the handle in first, down to the node.
+    fn steps(&self, way: Option<&Way>) -> Vec<Step> {
+        let ways = std::iter::successors(way, |way| way.before.as_deref());
+        let step = |way: &Way| Step { function: self.resolver.index.function_path(way.by), place: way.place };
+        let mut steps: Vec<Step> = ways.map(step).collect();
+        steps.reverse();
+        steps
     }
 
-    /// What one of them hands on. The path does not hold its own step yet.
+    /// What one of them hands on. The way does not hold its own step yet.
     fn given(&mut self, by: FnId, bind: &Bind) -> Outcome {
         match bind {
             Bind::Scope(_) => Outcome::Scoped,
-            Bind::None => Outcome::Unscoped(Vec::new()),
+            Bind::None => Outcome::Unscoped(None),
             Bind::Bypass(reason) => Outcome::Bypass(Rc::clone(reason)),
             Bind::Unknown => Outcome::Open,
             Bind::Param(at) => self.outcome(&Node::Param(by, *at)),
