@@ -12,6 +12,9 @@ use crate::index::{COMMON_METHODS, FnId, Index, OwnerInfo, Ty};
 use crate::program::{Cover, FileId, Place, Program, Scope, ScopeKind, Step};
 use crate::rules::HandleKind;
 
+/// A part of a parameter that more fields than this lead to is not followed to the callers.
+const MAX_PATH: usize = 8;
+
 /// What all those who hand a handle on make of it.
 #[derive(Clone, Debug)]
 enum Outcome {
@@ -228,6 +231,8 @@ impl Settler<'_, '_> {
             let known = object.parts.iter().find(|(path, _)| *path == part.path);
             let outcome = match (known, &object.origin) {
                 (Some((_, bind)), _) => self.given(object.by, bind),
+                // `walk(level.next)` leads from a level to the next one without end.
+                (None, Some((_, fields))) if fields.len() + part.path.len() > MAX_PATH => Outcome::Open,
                 (None, Some((param, fields))) => {
                     let path = fields.iter().chain(&part.path).cloned().collect();
                     let outer = Part { param: *param, path, ty: part.ty, field: part.field.clone() };

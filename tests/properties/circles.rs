@@ -65,3 +65,11 @@ fn names_that_stand_for_many_names() {
     let texts = lines(&format!("const C#: &str = concat!({});\n", wide("C$", ", ")));
     ends(&format!("{texts} async fn read(pool: &PgPool) {{ log(C0); @(pool).await; }}"));
 }
+
+#[test]
+fn a_function_that_walks_down_what_it_is_given() {
+    ends(
+        "struct Level { next: Box<Level>, pool: PgConnection }
+        async fn walk(level: &mut Level, pool: &PgPool) { @(&mut level.pool).await; walk(&mut level.next, pool).await; @(pool).await; }",
+    );
+}
