@@ -232,21 +232,21 @@ impl Index<'_> {
             if let Some(own) = associated.iter().find(|own| own.name == name) {
                 return self.bounds(&context, &own.bounds, behind_name(depth));
             }
-            let found = supers.iter().map(|above| match self.resolve(&context, above, behind_name(depth)) {
+            let mut found = supers.iter().map(|above| match self.resolve(&context, above, behind_name(depth)) {
                 Ty::Adt(above, _) => self.associated_of(above, name, behind_name(depth)),
                 _ => Ty::Unknown,
             });
-            return found.into_iter().find(|found| *found != Ty::Unknown).unwrap_or_default();
+            return found.find(|found| *found != Ty::Unknown).unwrap_or_default();
         }
         let blocks = self.type_impls.get(&id).into_iter().flatten();
-        let written = blocks.filter_map(|block| {
+        let mut written = blocks.filter_map(|block| {
             let def = self.impl_def(*block);
             let ty = &def.types.iter().find(|own| own.name == name)?.ty;
             let module = self.impls[*block as usize].home.module;
             let context = Context { module, self_ty: Ty::Adt(id, Rc::new([])), generics: [&def.generics, &[]] };
             Some(self.resolve(&context, ty, behind_name(depth)))
         });
-        written.into_iter().find(|found| *found != Ty::Unknown).unwrap_or_default()
+        written.find(|found| *found != Ty::Unknown).unwrap_or_default()
     }
 
     fn bounds_of_trait(&self, id: TypeId, args: Rc<[Ty]>, depth: usize) -> Ty {

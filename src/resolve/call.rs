@@ -85,13 +85,14 @@ impl<'a> Reader<'_, 'a> {
             self.move_out(args, &values, &result);
             return result;
         }
-        if let Some(variant) = self.new_variant(path, numbered(values.clone())) {
+        if let Some(variant) = self.new_variant(path, values.iter(), numbered) {
             return variant;
         }
         if let Some(ty) = self.find_adt(path)
             && let TypeKind::Struct(_) = &self.all.index.type_def(ty).kind
         {
-            return self.new_obj(expr, ty, numbered(values));
+            let fields = values.into_iter().enumerate().map(|(at, value)| (numbered(at), value)).collect();
+            return self.new_obj(expr, ty, fields);
         }
         if let Some(handle) = self.construct_handle(&full, &values) {
             return handle;
@@ -481,7 +482,7 @@ pub(super) fn is_spawn(name: &str) -> bool {
     )
 }
 
-/// The fields of a tuple struct or variant.
-fn numbered(values: Vec<Val<'_>>) -> Vec<(Name, Val<'_>)> {
-    values.into_iter().enumerate().map(|(at, value)| (Name::new(at.to_string()), value)).collect()
+/// The name of a field of a tuple struct or variant.
+fn numbered(at: usize) -> Name {
+    Name::new(at.to_string())
 }

@@ -441,7 +441,8 @@ impl<'a> Reader<'_, 'a> {
         if let Some(base) = base {
             self.eval(base);
         }
-        if let Some(variant) = self.new_variant(path, values.clone()) {
+        if let Some(variant) = self.new_variant(path, values.iter().map(|(_, value)| value), |at| values[at].0.clone())
+        {
             return variant;
         }
         match self.find_adt(path) {

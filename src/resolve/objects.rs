@@ -33,15 +33,25 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// A value of an enum that is made of a handle: `Database::Pool(&pool)`.
-    pub(super) fn new_variant(&mut self, path: &Path, values: Vec<(Name, Val<'a>)>) -> Option<Val<'a>> {
-        let (ty, _) = self.find_variant(path)?;
-        if !values.iter().any(|(_, value)| matches!(value, Val::Handle(_))) {
+    ///
+    /// Every call of something unknown comes here: the values are looked at first, and named only where they are kept.
+    pub(super) fn new_variant<'v>(
+        &mut self,
+        path: &Path,
+        values: impl Iterator<Item = &'v Val<'a>> + Clone,
+        name: impl Fn(usize) -> Name,
+    ) -> Option<Val<'a>>
+    where
+        'a: 'v,
+    {
+        if !values.clone().any(|value| matches!(value, Val::Handle(_))) {
             return None;
         }
+        let (ty, _) = self.find_variant(path)?;
         let id = self.f.add_obj(ty, Rc::new([]), None);
-        for (name, value) in values {
-            let value = self.whichever(value);
-            self.f.objs[id].fields.insert(in_variant(path.last(), &name), value);
+        for (at, value) in values.enumerate() {
+            let value = self.whichever(value.clone());
+            self.f.objs[id].fields.insert(in_variant(path.last(), &name(at)), value);
         }
         Some(Val::Obj(id))
     }
