@@ -5,19 +5,33 @@ use sqlx::postgres::PgRow;
 
 use crate::handle::TenantConn;
 
-use super::Queue;
 use super::claim::count;
 use super::job::{JobId, JobState, JobStatus, Lease};
+use super::{Queue, time};
 
-const FIND: &str = "
-SELECT lane, kind, state, payload, attempt, max_attempts, progress, result, last_error, tags FROM rls_jobs
-WHERE tenant_id = $1 AND id = $2";
+/// What there is to know about the jobs that the rest of the statement names.
+macro_rules! jobs {
+    ($which:literal) => {
+        concat!(
+            "
+SELECT id, lane, kind, state, payload, attempt, max_attempts, progress, result, last_error, tags, priority, worker,
+       (extract(epoch FROM created_at) * 1000000)::int8 AS enqueued, (extract(epoch FROM due_at) * 1000000)::int8 AS due,
+       (extract(epoch FROM claimed_at) * 1000000)::int8 AS claimed,
+       (extract(epoch FROM finished_at) * 1000000)::int8 AS finished
+FROM rls_jobs ",
+            $which
+        )
+    };
+}
 
-const DEAD: &str = "
-SELECT id, lane, kind, state, payload, attempt, max_attempts, progress, result, last_error, tags FROM rls_jobs
+const FIND: &str = jobs!("WHERE tenant_id = $1 AND id = $2");
+
+const DEAD: &str = jobs!(
+    "
 WHERE tenant_id = $1 AND state = 'discarded' AND lane = $2
 ORDER BY finished_at DESC, id DESC
-LIMIT $3";
+LIMIT $3"
+);
 
 const CANCEL: &str = "
 UPDATE rls_jobs j
@@ -49,7 +63,7 @@ impl Queue {
     /// What the server says.
     pub async fn find(&self, tx: &mut TenantConn, job: JobId) -> sqlx::Result<Option<JobStatus>> {
         let row = sqlx::query(FIND).bind(tx.tenant()).bind(job.as_uuid()).fetch_optional(&mut *tx).await?;
-        row.map(|row| read(job, &row)).transpose()
+        row.as_ref().map(read).transpose()
     }
 
     /// The dead letters of the caller's tenant in a lane, the latest first: jobs that were discarded, and that [`requeue`](Queue::requeue) gives another life.
@@ -59,7 +73,7 @@ impl Queue {
     pub async fn dead(&self, tx: &mut TenantConn, lane: &str, limit: u32) -> sqlx::Result<Vec<JobStatus>> {
         let dead = sqlx::query(DEAD).bind(tx.tenant()).bind(lane).bind(i64::from(limit));
         let rows = dead.fetch_all(&mut *tx).await?;
-        rows.iter().map(|row| read(JobId::new(row.try_get("id")?), row)).collect()
+        rows.iter().map(read).collect()
     }
 
     /// Cancel a job: at once when it waits, through its worker when it runs. Says in which state it is now, or nothing when it has ended already.
@@ -91,10 +105,11 @@ impl Queue {
     }
 }
 
-fn read(id: JobId, row: &PgRow) -> sqlx::Result<JobStatus> {
+fn read(row: &PgRow) -> sqlx::Result<JobStatus> {
     let progress: i16 = row.try_get("progress")?;
+    let moment = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(time));
     Ok(JobStatus {
-        id,
+        id: JobId::new(row.try_get("id")?),
         lane: row.try_get("lane")?,
         kind: row.try_get("kind")?,
         state: JobState::read(row.try_get("state")?)?,
@@ -105,5 +120,11 @@ fn read(id: JobId, row: &PgRow) -> sqlx::Result<JobStatus> {
         result: row.try_get("result")?,
         last_error: row.try_get("last_error")?,
         tags: row.try_get("tags")?,
+        priority: row.try_get("priority")?,
+        worker: row.try_get("worker")?,
+        enqueued: time(row.try_get("enqueued")?),
+        due: moment("due")?,
+        claimed: moment("claimed")?,
+        finished: moment("finished")?,
     })
 }

@@ -1,17 +1,37 @@
 //! What a job is before it is enqueued, while it waits, and when it has ended.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
-use serde_json::Value;
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::tenant::TenantId;
 
+use super::micros;
+
 /// The id of a job. It is unique by itself, and sorts by the time of its making.
+///
+/// As text it is a UUID, which can be read back, and may stand in the payload of another job.
+///
+/// ```
+/// use rls_runtime::queue::JobId;
+///
+/// let job: JobId = "01932b3e-7a10-7cc2-9d3f-2f6f0c1b5a77".parse()?;
+/// assert_eq!(job.to_string(), "01932b3e-7a10-7cc2-9d3f-2f6f0c1b5a77");
+/// assert!("42".parse::<JobId>().is_err());
+/// # Ok::<(), rls_runtime::queue::ParseJobIdError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(Uuid);
+
+/// The text is not the id of a job.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a job id: {0}")]
+pub struct ParseJobIdError(uuid::Error);
 
 impl JobId {
     /// Name a job by its UUID.
@@ -32,6 +52,26 @@ impl JobId {
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0.hyphenated(), f)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = ParseJobIdError;
+
+    fn from_str(text: &str) -> Result<JobId, ParseJobIdError> {
+        Uuid::try_parse(text).map(JobId).map_err(ParseJobIdError)
+    }
+}
+
+impl Serialize for JobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<JobId, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -338,4 +378,45 @@ pub struct JobStatus {
     pub last_error: Option<String>,
     /// Its words.
     pub tags: Vec<String>,
+    /// How far before others of the lane it goes.
+    pub priority: i16,
+    /// The worker that has it.
+    pub worker: Option<String>,
+    /// When it was enqueued.
+    pub enqueued: SystemTime,
+    /// When it may start while it waits, and when its lease ends while it runs.
+    pub due: Option<SystemTime>,
+    /// When it was claimed last.
+    pub claimed: Option<SystemTime>,
+    /// When it ended.
+    pub finished: Option<SystemTime>,
+}
+
+impl JobStatus {
+    /// For programs: the fields under their names, states as in the table, and times as RFC 3339 has them.
+    pub fn json(&self) -> Value {
+        let time = |time: SystemTime| {
+            let time = DateTime::from_timestamp_micros(micros(time))?;
+            Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
+        };
+        json!({
+            "id": self.id,
+            "lane": self.lane,
+            "kind": self.kind,
+            "state": self.state.word(),
+            "payload": self.payload,
+            "attempt": self.attempt,
+            "max_attempts": self.max_attempts,
+            "progress": self.progress,
+            "result": self.result,
+            "last_error": self.last_error,
+            "tags": self.tags,
+            "priority": self.priority,
+            "worker": self.worker,
+            "enqueued": time(self.enqueued),
+            "due": self.due.and_then(time),
+            "claimed": self.claimed.and_then(time),
+            "finished": self.finished.and_then(time),
+        })
+    }
 }

@@ -53,7 +53,8 @@ pub use cron::ScheduleError;
 pub(crate) use doorbell::CHANNEL;
 pub use doorbell::Due;
 pub use job::{
-    ClaimedJob, Enqueued, Heartbeat, JobId, JobState, JobStatus, Lease, NewJob, OnConflict, Settled, Settlement,
+    ClaimedJob, Enqueued, Heartbeat, JobId, JobState, JobStatus, Lease, NewJob, OnConflict, ParseJobIdError, Settled,
+    Settlement,
 };
 pub use retention::Retention;
 pub(crate) use schedule::LANE as SCHEDULES;

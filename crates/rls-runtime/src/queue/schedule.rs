@@ -94,7 +94,7 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule of this name, by the clocks of a time zone.
     ///
-    /// The expression has five fields, minute, hour, day, month and day of the week, or six, with the second first; `@daily` and the like are understood.
+    /// The expression has five fields, minute, hour, day, month and day of the week, or six, with the second first, or seven, with the year last; `@daily` and the like are understood.
     /// Where the clock skips the time of a day it ticks right after; where the clock shows it twice it ticks the first time.
     /// An expression with `*` or a step in its times ticks as often as time really passes.
     ///

@@ -1,15 +1,18 @@
 //! The doorbell: it rings when there is work, it is quiet when there is none, and never the other way round.
 
-use rls_runtime::queue::{Claim, Due, Settlement};
+use std::time::Duration;
+
+use rls_runtime::queue::{Claim, Due, NewJob, Settlement};
 use rls_runtime::testing::{TENANT_A, TENANT_B};
-use rls_runtime::{Isolation, ScopeOptions, with_tenant, with_tenant_opts};
+use rls_runtime::worker::Worker;
+use rls_runtime::{Isolation, ScopeOptions, TenantId, with_tenant, with_tenant_opts};
 
 use crate::harness::{LANE, LEASE, Site, job, payloads, seconds};
 
 /// The whole scope sees what was there before it.
 const FROM_BEFORE: ScopeOptions = ScopeOptions::new().isolation(Isolation::RepeatableRead);
 
-fn tenants(due: &[Due]) -> Vec<rls_runtime::TenantId> {
+fn tenants(due: &[Due]) -> Vec<TenantId> {
     due.iter().map(|due| due.tenant).collect()
 }
 
@@ -113,16 +116,67 @@ async fn who_claims_by_an_older_view_quiets_nothing() {
 async fn it_heals() {
     let site = Site::new().await;
     site.enqueue(TENANT_A, &job("x")).await;
-    let broken = "UPDATE rls_doorbell SET next_due = 'infinity'";
-    with_tenant(&site.pool, TENANT_A, async |mut tx| sqlx::raw_sql(broken).execute(&mut *tx).await)
-        .await
-        .expect("the tenant may");
-    assert_eq!(site.due().await, []);
+    silence(&site, &[TENANT_A]).await;
     let heal = async || with_tenant(&site.pool, TENANT_A, async |mut tx| site.queue.heal(&mut tx).await).await;
     assert_eq!(heal().await.expect("heals"), 1);
     assert_eq!(heal().await.expect("heals"), 0, "there is nothing left to do");
     assert_eq!(tenants(&site.due().await), [TENANT_A]);
     assert_eq!(site.queue.tenants(&site.pool).await.expect("reads"), [TENANT_A]);
+}
+
+/// Makes the bells of tenants silent, as a part of a backup would that was restored.
+async fn silence(site: &Site, tenants: &[TenantId]) {
+    for tenant in tenants {
+        let silenced = with_tenant(&site.pool, *tenant, async |mut tx| {
+            sqlx::query("UPDATE rls_doorbell SET next_due = 'infinity'").execute(&mut *tx).await
+        });
+        silenced.await.expect("the tenant may");
+    }
+    assert_eq!(site.due().await, []);
+}
+
+/// The check sees nothing of the job, and the bell is not silenced over it.
+#[tokio::test]
+async fn a_job_that_is_committed_after_a_check_is_heard_of() {
+    let site = Site::new().await;
+    site.enqueue(TENANT_A, &job("claimed")).await;
+    assert_eq!(site.claim_some(TENANT_A, 2).await.len(), 1);
+    assert_eq!(site.due().await, [], "the bell has to be rung");
+    with_tenant(&site.pool, TENANT_A, async |mut tx| {
+        site.queue.enqueue(&mut tx, &job("late")).await?;
+        let other = site.clone();
+        let check = async move {
+            with_tenant(&other.pool, TENANT_A, async |mut tx| other.queue.heal(&mut tx).await).await.expect("checks")
+        };
+        assert_eq!(tokio::spawn(check).await.ok(), Some(0));
+        Ok::<_, sqlx::Error>(())
+    })
+    .await
+    .expect("commits");
+    assert_eq!(tenants(&site.due().await), [TENANT_A]);
+    assert_eq!(payloads(&site.claim_some(TENANT_A, 1).await), ["late"]);
+}
+
+#[tokio::test]
+async fn who_holds_a_bell_puts_off_the_check_of_no_other_tenant() {
+    let site = Site::new().await;
+    for tenant in [TENANT_A, TENANT_B] {
+        site.enqueue(tenant, &NewJob::new(LANE, "unknown", &()).expect("it is JSON").run_in(seconds(60))).await;
+    }
+    site.clock.advance(seconds(60));
+    silence(&site, &[TENANT_A, TENANT_B]).await;
+    let held = with_tenant(&site.pool, TENANT_A, async |mut tx| {
+        sqlx::query("SELECT FROM rls_doorbell FOR UPDATE").execute(&mut *tx).await?;
+        let worker = Worker::new(site.pool.clone(), ()).queue(site.queue.clone());
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(worker.maintain_every(Duration::from_millis(10)).run(async {
+            stopped.await.ok();
+        }));
+        while tenants(&site.due().await) != [TENANT_B] {}
+        stop.send(()).ok();
+        running.await.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))
+    });
+    held.await.expect("the worker stops");
 }
 
 #[tokio::test]

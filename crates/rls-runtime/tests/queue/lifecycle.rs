@@ -29,6 +29,30 @@ async fn a_job_completes_with_a_result_and_progress() {
 }
 
 #[tokio::test]
+async fn a_job_says_when_it_is_due_who_has_it_and_when_it_ended() {
+    let site = Site::new().await;
+    let enqueued = site.clock.now();
+    let id = site.enqueue(TENANT_A, &job("x").run_in(seconds(60)).priority(3).tag("urgent")).await;
+    let waits = site.find(TENANT_A, id).await;
+    assert_eq!((waits.enqueued, waits.due, waits.claimed), (enqueued, Some(enqueued + seconds(60)), None));
+    site.clock.advance(seconds(60));
+    let claimed = site.claim(TENANT_A, &Claim::new(LANE, 1).lease(LEASE).worker("host-1")).await;
+    let runs = site.find(TENANT_A, id).await;
+    assert_eq!((runs.worker.as_deref(), runs.priority), (Some("host-1"), 3));
+    assert_eq!((runs.claimed, runs.due), (Some(site.clock.now()), Some(site.clock.now() + LEASE)));
+    site.clock.advance(seconds(1));
+    site.settle(&claimed[0], Settlement::Complete(Some(json!({ "rows": 3 })))).await;
+    let ended = site.find(TENANT_A, id).await;
+    assert_eq!((ended.finished, ended.due, &ended.worker), (Some(site.clock.now()), None, &None));
+    let shown = json!({"id": id, "lane": LANE, "kind": "copy", "state": "completed", "payload": "x", "attempt": 1,
+        "max_attempts": 20, "progress": 100, "result": {"rows": 3}, "last_error": null, "tags": ["urgent"],
+        "priority": 3, "worker": null, "enqueued": "2027-01-15T08:00:00.000Z", "due": null,
+        "claimed": "2027-01-15T08:01:00.000Z", "finished": "2027-01-15T08:01:01.000Z"});
+    assert_eq!(ended.json(), shown);
+    assert_eq!(serde_json::from_value(shown["id"].clone()).ok(), Some(id), "another job may name it");
+}
+
+#[tokio::test]
 async fn a_failed_job_waits_and_is_discarded_after_its_last_attempt() {
     let site = Site::new().await;
     let id = site.enqueue(TENANT_A, &job("x").max_attempts(2)).await;
