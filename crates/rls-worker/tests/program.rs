@@ -115,16 +115,33 @@ async fn a_file_goes_from_the_prompt_through_the_worker() {
     assert!(run(&enqueue).1.contains("handed in before"));
     let status = ["status", "--tenant", &tenant, "--database-url", &runtime];
     assert!(run(&status).1.contains("available"));
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.csv");
+    std::fs::write(&bad, "order_number,sku\nSO-1,A\n").unwrap();
+    let bad = ["enqueue", "order_upload", bad.to_str().unwrap(), "--tenant", &tenant, "--database-url", &runtime];
+    let (_, bad) = run(&bad);
+    let job = |verb: &str| run(&["job", verb, bad.trim(), "--tenant", &tenant, "--database-url", &runtime]);
+    assert_eq!(job("cancel").0, Some(0), "it waits");
+    assert_eq!(job("requeue").0, Some(0));
 
     let mail = tempfile::tempdir().unwrap();
     let mut worker = program(&["run", "--database-url", &runtime, "--mail", mail.path().to_str().unwrap()]);
     let mut worker = worker.stderr(Stdio::null()).spawn().unwrap();
     // The catalog's job enqueues a screening.
-    let both_are_done = |shown: &str| shown.lines().filter(|line| line.contains("completed")).count() == 2;
-    let done = (0..1_000).any(|_| both_are_done(&run(&status).1));
+    let completed = |shown: &str| shown.lines().filter(|line| line.contains("completed")).count();
+    let all_have_ended = |shown: &str| completed(shown) == 2 && shown.contains("failed: ");
+    let done = (0..1_000).any(|_| all_have_ended(&run(&status).1));
     let stopped = Command::new("kill").args(["-TERM", &worker.id().to_string()]).status().unwrap();
     assert!(stopped.success() && worker.wait().unwrap().success(), "it stops when it is told to");
     assert!(done, "{}", run(&status).1);
+    let shown = run(&status).1;
+    let failed = format!("failed: {} of order_upload: HEADER_MISSING:order_date: ", bad.trim());
+    assert!(shown.contains(&failed), "{shown}");
+    let (code, shown) = job("show");
+    assert!(code == Some(0) && shown.contains("\"row_errors\": []"), "{shown}");
+    assert!(shown.contains("\"state\": \"discarded\"") && shown.contains("\"attempt\": 1"), "{shown}");
+    let (code, shown) = job("cancel");
+    assert!(code == Some(1) && shown.contains("a job that is discarded cannot be cancelled"), "{shown}");
 }
 
 #[tokio::test]
@@ -278,6 +295,10 @@ async fn an_operator_works_on_findings_at_the_prompt() {
     assert_eq!(desk(&["caught", "list"]), (Some(0), "[]\n".to_owned()));
     let (code, shown) = desk(&["caught", "hold", finding]);
     assert!(code == Some(1) && shown.contains("CAUGHT_NOT_FOUND"), "{shown}");
+    for nothing in [["caught", "hold"], ["review", "subject"], ["finding", "dispute"]] {
+        let (code, shown) = desk(&nothing);
+        assert!(code == Some(2) && shown.contains("about which?"), "{shown}");
+    }
     assert_eq!(desk(&["review", "list"]), (Some(0), "[]\n".to_owned()));
     let (code, shown) = desk(&["review", "not-subject", "SKU-1", "--note", "it is wood"]);
     assert!(code == Some(1) && shown.contains("VERDICT_NOT_FOUND"), "{shown}");

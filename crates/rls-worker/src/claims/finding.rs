@@ -35,15 +35,25 @@ pub struct Listed {
     pub state: String,
     /// The carrier.
     pub carrier: String,
+    /// The account.
+    pub account: String,
     /// The invoice.
     pub invoice_number: String,
     /// The shipment.
     pub tracking_norm: Option<String>,
+    /// The charge, by its code.
+    pub code: String,
+    /// What shows it.
+    pub evidence: String,
+    /// What was billed.
+    pub billed: Decimal,
+    /// What is due.
+    pub expected: Decimal,
     /// What was billed too much.
     pub variance: Decimal,
     /// What was given back, with full evidence: what may be billed for.
     pub credited: Option<Decimal>,
-    /// The currency of both.
+    /// The currency of all amounts.
     pub currency: String,
     /// The last day to dispute it.
     pub dispute_by: chrono::NaiveDate,
@@ -64,8 +74,8 @@ struct Met {
 /// When the database says no.
 pub async fn list(tx: &mut TenantTx) -> sqlx::Result<Vec<Listed>> {
     sqlx::query_as(
-        "select f.id, f.kind, f.state, f.carrier, f.invoice_number, f.tracking_norm, f.variance, k.amount as credited,
-             f.currency, f.dispute_by
+        "select f.id, f.kind, f.state, f.carrier, f.account, f.invoice_number, f.tracking_norm, f.code, f.evidence,
+             f.billed, f.expected, f.variance, k.amount as credited, f.currency, f.dispute_by
          from ship_findings f
          left join ship_finding_credits k on k.tenant_id = f.tenant_id and k.finding_id = f.id and not k.voided
              and f.state = 'CREDITED'

@@ -122,7 +122,15 @@ impl Proof {
     }
 }
 
+/// Whoever wants to do something says about what.
+pub(super) fn named<A, T>(verb: &Verb<A>, those: &[T]) -> anyhow::Result<()> {
+    let is_about_none = matches!(verb, Verb::Do(_)) && those.is_empty();
+    anyhow::ensure!(!is_about_none, "about which? name one or more; `list` shows them");
+    Ok(())
+}
+
 pub(super) async fn finding(command: &FindingCommand) -> anyhow::Result<Passed> {
+    named(&command.action, &command.findings)?;
     let (pool, by) = (command.desk.runtime.pool().await?, command.desk.by());
     show(with_tenant(&pool, command.desk.tenant, async |mut tx| act(&mut tx, command, &by).await).await)
 }

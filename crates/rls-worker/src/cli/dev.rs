@@ -106,6 +106,7 @@ what its owner sees    psql '{owner}'
                        which is no more: the tables are forced
 messages               {}
                        mail as text and HTML, and what an endpoint would get as JSON
+the failed job         a file of orders without most of its columns, so that there is something to be told of
 jobs                   rls-worker status --tenant {TENANT_A} --database-url '{runtime}'
 findings               rls-worker finding list --tenant {TENANT_A} --database-url '{runtime}'
 more work              rls-worker enqueue catalog_upload FILE --tenant {TENANT_A} --database-url '{runtime}'

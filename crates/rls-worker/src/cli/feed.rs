@@ -1,14 +1,41 @@
-//! What hands jobs in, and what counts them.
+//! What hands jobs in, counts them, and looks at one.
 
 use std::path::Path;
 
 use anyhow::Context as _;
-use rls_runtime::queue::{NewJob, Queue};
+use clap::ValueEnum;
+use rls_runtime::queue::{JobId, NewJob, Queue};
 use rls_runtime::{RlsPool, TenantId, with_tenant};
 use rls_worker::workers::jobs::{self, UPLOAD_LANES};
 use rls_worker::workers::outcome::LaneError;
 
-use super::Passed;
+use super::{Passed, Runtime};
+
+/// Failed jobs that the status tells of.
+const FAILED: i64 = 5;
+
+#[derive(clap::Args)]
+pub(super) struct JobCommand {
+    /// What to do
+    action: OnJob,
+    /// The job, by the id that `enqueue` printed
+    job: JobId,
+    #[command(flatten)]
+    runtime: Runtime,
+    /// Whose it is
+    #[arg(long)]
+    tenant: TenantId,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OnJob {
+    /// All there is to know about it as JSON, with what is wrong with the rows of its file
+    Show,
+    /// End it, at once when it waits, through its worker when it runs
+    Cancel,
+    /// Give it another life, when it failed or was cancelled
+    Requeue,
+}
 
 pub(super) async fn enqueue(pool: &RlsPool, tenant: TenantId, lane: &str, file: &Path) -> anyhow::Result<Passed> {
     let known = jobs::lane_of(lane)
@@ -33,10 +60,34 @@ pub(super) async fn enqueue(pool: &RlsPool, tenant: TenantId, lane: &str, file: 
 
 pub(super) async fn status(pool: &RlsPool, tenant: TenantId) -> anyhow::Result<Passed> {
     let counts = with_tenant(pool, tenant, async |mut tx| jobs::counts(&mut tx).await).await?;
+    let failed = with_tenant(pool, tenant, async |mut tx| jobs::failed(&mut tx, FAILED).await).await?;
     println!("{:<20} {:<10} {:>8}", "lane", "state", "jobs");
     for count in counts {
         let percent = count.percent.map_or(String::new(), |percent| format!("  {percent} %"));
         println!("{:<20} {:<10} {:>8}{percent}", count.lane, count.state, count.jobs);
     }
+    for job in failed {
+        println!("failed: {} of {}: {}", job.id, job.lane, job.reason);
+    }
     Ok(Passed::Yes)
+}
+
+pub(super) async fn job(command: &JobCommand) -> anyhow::Result<Passed> {
+    let (pool, queue, job) = (command.runtime.pool().await?, Queue::new(), command.job);
+    let shown = with_tenant(&pool, command.tenant, async |mut tx| {
+        let is_done = match command.action {
+            OnJob::Show => true,
+            OnJob::Cancel => queue.cancel(&mut tx, job).await?.is_some(),
+            OnJob::Requeue => queue.requeue(&mut tx, job).await?,
+        };
+        Ok::<_, sqlx::Error>(jobs::shown(&mut tx, &queue, job).await?.map(|shown| (shown, is_done)))
+    });
+    let (shown, is_done) = shown.await?.with_context(|| format!("the tenant has no job {job}"))?;
+    println!("{}", serde_json::to_string_pretty(&shown)?);
+    if is_done {
+        return Ok(Passed::Yes);
+    }
+    let verb = if matches!(command.action, OnJob::Cancel) { "cancelled" } else { "requeued" };
+    eprintln!("a job that is {} cannot be {verb}", shown["state"].as_str().unwrap_or_default());
+    Ok(Passed::No)
 }

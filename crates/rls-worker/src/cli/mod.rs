@@ -112,7 +112,7 @@ enum Command {
         #[arg(long)]
         tenant: TenantId,
     },
-    /// Count a tenant's jobs by lane and state
+    /// Count a tenant's jobs by lane and state, and say why the latest failed
     Status {
         #[command(flatten)]
         runtime: Runtime,
@@ -120,6 +120,8 @@ enum Command {
         #[arg(long)]
         tenant: TenantId,
     },
+    /// Show a job with its result and the errors of its rows, cancel it, or give it another life
+    Job(feed::JobCommand),
     /// List findings, or do something about them
     Finding(desk::FindingCommand),
     /// Let somebody try one small file without an account
@@ -236,6 +238,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
             feed::enqueue(&runtime.pool().await?, tenant, &lane, &file).await
         }
         Command::Status { runtime, tenant } => feed::status(&runtime.pool().await?, tenant).await,
+        Command::Job(command) => feed::job(&command).await,
         Command::Finding(command) => desk::finding(&command).await,
         Command::Guest(command) => guest::guest(&command).await,
         Command::Claim(command) => desk::claim(&command).await,

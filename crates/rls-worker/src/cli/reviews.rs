@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Passed;
-use super::desk::{Desk, show};
+use super::desk::{Desk, named, show};
 use super::verb::{Verb, verbs};
 
 #[derive(clap::Args)]
@@ -37,6 +37,7 @@ pub(super) struct ReviewCommand {
 }
 
 pub(super) async fn caught(command: &CaughtCommand) -> anyhow::Result<Passed> {
+    named(&command.action, &command.caught)?;
     let (pool, by) = (command.desk.runtime.pool().await?, command.desk.by());
     show(with_tenant(&pool, command.desk.tenant, async |mut tx| move_caught(&mut tx, command, &by).await).await)
 }
@@ -55,6 +56,7 @@ async fn move_caught(tx: &mut TenantTx, command: &CaughtCommand, by: &By<'_>) ->
 }
 
 pub(super) async fn review(command: &ReviewCommand) -> anyhow::Result<Passed> {
+    named(&command.action, &command.skus)?;
     let (pool, by) = (command.desk.runtime.pool().await?, command.desk.by());
     show(with_tenant(&pool, command.desk.tenant, async |mut tx| decide(&mut tx, command, &by).await).await)
 }

@@ -1,8 +1,9 @@
 //! A file or a payload in, a job in the queue out; and where it stands.
 
 use rls_runtime::TenantTx;
-use rls_runtime::queue::{JobId, JobState, JobStatus, NewJob, Queue};
+use rls_runtime::queue::{JobId, JobState, NewJob, Queue};
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::outcome::LaneError;
@@ -120,10 +121,52 @@ pub async fn counts(tx: &mut TenantTx) -> sqlx::Result<Vec<Count>> {
     .await
 }
 
-/// What there is to know about a job.
+/// A job that failed for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Failed {
+    /// Its id.
+    pub id: Uuid,
+    /// The lane, under today's name.
+    pub lane: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The jobs of the tenant that failed for good, the latest first.
 ///
 /// # Errors
 /// When the database says no.
-pub async fn find(tx: &mut TenantTx, queue: &Queue, job: JobId) -> sqlx::Result<Option<JobStatus>> {
-    queue.find(tx, job).await
+pub async fn failed(tx: &mut TenantTx, limit: i64) -> sqlx::Result<Vec<Failed>> {
+    sqlx::query_as(
+        "select id, case when lane = 'wayfair_upload' then 'catalog_upload' else lane end as lane,
+             coalesce(last_error, 'nobody knows why') as reason
+         from rls_jobs where tenant_id = $1 and state = 'discarded' order by finished_at desc, id desc limit $2",
+    )
+    .bind(tx.tenant())
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Row errors that are shown at once; the job's result counts all.
+const MOST_ROW_ERRORS: i64 = 1_000;
+
+/// What there is to know about a job, and about the rows of its file that were refused or noted.
+///
+/// # Errors
+/// When the database says no.
+pub async fn shown(tx: &mut TenantTx, queue: &Queue, job: JobId) -> sqlx::Result<Option<Value>> {
+    let Some(status) = queue.find(tx, job).await? else { return Ok(None) };
+    let row_errors: Value = sqlx::query_scalar(
+        "select coalesce(jsonb_agg(jsonb_build_object('row', e.row_number, 'column', e.column_name, 'code', e.code,
+             'severity', e.severity, 'message', e.message, 'value', e.raw_value) order by e.row_number, e.column_name, e.code), '[]')
+         from (select * from ingest_row_errors where job_id = $1 order by row_number, column_name, code limit $2) e",
+    )
+    .bind(job.as_uuid())
+    .bind(MOST_ROW_ERRORS)
+    .fetch_one(&mut **tx)
+    .await?;
+    let mut shown = status.json();
+    shown["row_errors"] = row_errors;
+    Ok(Some(shown))
 }

@@ -87,8 +87,12 @@ async fn a_refused_file_keeps_its_errors_and_may_be_tried_again() {
 
     let again = hand_in(&pool, TENANT_A, "catalog_upload", &file).await;
     assert_eq!((again.job, again.duplicate), (first.job, false));
-    let status = with_tenant(&pool, TENANT_A, async |mut tx| jobs::find(&mut tx, &Queue::new(), again.job).await).await;
-    assert_eq!(status.map(|job| job.map(|job| job.state)).unwrap(), Some(JobState::Available));
+    let shown = with_tenant(&pool, TENANT_A, async |mut tx| jobs::shown(&mut tx, &Queue::new(), again.job).await).await;
+    let shown = shown.unwrap().unwrap();
+    assert_eq!(shown["state"], "available");
+    let title = json!({"row": 2, "column": "title", "code": "TITLE_MISSING", "severity": "ERROR", "value": "",
+        "message": shown["row_errors"][0]["message"]});
+    assert_eq!(shown["row_errors"][0], title);
     worker.drain(TENANT_A).await.unwrap();
     let errors = select(&pool, TENANT_A, "select count(*) from ingest_row_errors").await;
     assert_eq!(errors, json!([{"count": 20}]), "not twice");
