@@ -357,7 +357,7 @@ mod names {
         assert!(printed.stdout.starts_with("# the shipped rules, extended by rls-audit.toml\n"), "{}", printed.stdout);
         let rules: rls_audit::rules::Rules = toml::from_str(&printed.stdout).unwrap();
         assert_eq!(rules.scope.guards[0].call, "begin_as");
-        assert_eq!(rules.packs.len(), 7);
+        assert_eq!(rules.packs.len(), 8);
     }
 
     #[test]

@@ -370,6 +370,6 @@ mod tests {
     #[test]
     fn the_shipped_rules_load() {
         let rules: Rules = toml::from_str(include_str!("../../rules.toml")).unwrap();
-        assert_eq!(rules.packs.len(), 7);
+        assert_eq!(rules.packs.len(), 8);
     }
 }
