@@ -51,6 +51,13 @@ impl<'a> Reader<'_, 'a> {
         Some(Val::Query(Rc::new(Query { pack, tables, ..Query::default() })))
     }
 
+    /// `users::ActiveModel::from(form)`: a query, whatever it was made of.
+    pub(super) fn made_by_builder(&self, path: &Path) -> Option<Val<'a>> {
+        let (_, owner) = path.segments.split_last()?;
+        owner.last()?;
+        self.built_by_name(&Path { segments: owner.to_vec(), ..path.clone() })
+    }
+
     /// `orders`, brought in by `use schema::orders::dsl::*` or by name, and `dsl::orders`.
     pub(super) fn dsl_table(&self, names: &[Name]) -> Option<Val<'a>> {
         let index = self.all.index;

@@ -108,7 +108,11 @@ impl<'a> Reader<'_, 'a> {
                 self.run_unused(&values);
                 made
             }
-            None => self.unknown_call(path.last(), &values),
+            None => {
+                let made = self.made_by_builder(path);
+                let result = self.unknown_call(path.last(), &values);
+                made.unwrap_or(result)
+            }
         };
         self.move_out(args, &values, &result);
         result
@@ -416,7 +420,7 @@ impl<'a> Reader<'_, 'a> {
         let name = call.path.last();
         let full = self.full_path(&call.path);
         self.f.macros += 1;
-        let values = self.arguments(&call.args);
+        let values = self.macro_arguments(call);
         let scoped = self.scope_call(expr, Callee::Macro(&full), &call.args, &values);
         self.f.macros -= 1;
         if let Some(result) = scoped {
@@ -428,8 +432,10 @@ impl<'a> Reader<'_, 'a> {
         if let Some(text) = self.macro_text(call, &values) {
             return text;
         }
+        self.f.macros += 1;
         let made = self.hand_to_macro(expr, name, &values);
         self.run_unused(&values);
+        self.f.macros -= 1;
         if !made.is_unknown() {
             return made;
         }

@@ -242,9 +242,9 @@ impl<'a> Reader<'_, 'a> {
 
     fn path(&mut self, path: &'a Path) -> Val<'a> {
         if let Some(name) = path.ident()
-            && let Some(value) = self.f.lookup(name)
+            && let Some(value) = self.f.lookup(name).cloned()
         {
-            return value.clone();
+            return self.or_its_body(value);
         }
         let index = self.all.index;
         let names: Vec<Name> = path.names().cloned().collect();
@@ -264,6 +264,17 @@ impl<'a> Reader<'_, 'a> {
         match self.functions_at(path).as_slice() {
             [] => self.unit_struct(path),
             [first, ..] => Val::Func(*first),
+        }
+    }
+
+    /// A variable's value; of a closure that a macro took apart, what its body gives here.
+    fn or_its_body(&mut self, value: Val<'a>) -> Val<'a> {
+        match value {
+            Val::Closure(closure) if !closure.names.is_empty() => {
+                let args = closure.names.iter().map(|name| self.f.lookup(name).cloned().unwrap_or_default()).collect();
+                self.call_closure(&closure, args)
+            }
+            other => other,
         }
     }
 
@@ -288,7 +299,16 @@ impl<'a> Reader<'_, 'a> {
 
     fn closure(&mut self, closure: &'a crate::facts::Closure) -> Val<'a> {
         let env = self.f.env.clone();
-        let value = Rc::new(ClosureVal { closure, env, used: Cell::new(false), is_running: Cell::new(false) });
+        let value = Rc::new(ClosureVal {
+            params: &closure.params,
+            idents: Vec::new(),
+            body: &closure.body,
+            env,
+            used: Rc::default(),
+            is_running: Cell::new(false),
+            quiet: self.all.quiet,
+            names: Vec::new(),
+        });
         if self.all.quiet == 0 {
             self.f.closures.push(Rc::clone(&value));
         }
@@ -302,23 +322,28 @@ impl<'a> Reader<'_, 'a> {
             return Val::Unknown;
         }
         self.f.closure_calls += 1;
+        let quiet = std::mem::replace(&mut self.all.quiet, closure.quiet);
         let outer_env = std::mem::replace(&mut self.f.env, closure.env.clone());
         let outer_returns = std::mem::take(&mut self.f.returns);
         let outer_exits = std::mem::take(&mut self.f.exits);
         let was_diverged = self.f.diverged;
         let mut args = args.into_iter();
-        for param in &closure.closure.params {
+        for param in closure.params {
             let given = args.next().unwrap_or(Val::Opaque(Bind::Unknown));
             let says_nothing = matches!(given, Val::Unknown | Val::Opaque(_));
             let declared = if says_nothing { self.value_of(&param.ty, Bind::Unknown, None) } else { Val::Unknown };
             let value = if matches!(declared, Val::Unknown | Val::Typed(_)) { given } else { declared };
             self.bind(&param.pat, value);
         }
-        let value = self.eval(&closure.closure.body);
+        for (_, name) in &closure.idents {
+            self.f.env.push((name.clone(), args.next().unwrap_or_default()));
+        }
+        let value = self.eval(closure.body);
         let value = self.all_returns(value);
         self.all_exits();
         self.f.leave(closure.env.len(), &value);
         closure.is_running.set(false);
+        self.all.quiet = quiet;
         self.f.env = outer_env;
         self.f.returns = outer_returns;
         self.f.exits = outer_exits;

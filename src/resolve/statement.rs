@@ -4,6 +4,7 @@ use super::chain::Site;
 use super::value::Val;
 use super::{Draft, Reader};
 use crate::facts::{Expr, ExprKind, LinkKind, Name, Path};
+use crate::index::TypeId;
 use crate::program::{Cover, Scope, ScopeKind, SqlText, Statement};
 use crate::rules::{ExecuteCall, HandleKind, Place as Slot};
 use crate::source::Span;
@@ -270,9 +271,12 @@ impl<'a> Reader<'_, 'a> {
         if let Some(id) = self.as_handle(value) {
             return Some(self.f.handles[id].pack);
         }
-        // A type of the run that implements the library's executor trait.
         let Val::Obj(id) = value else { return None };
-        let ty = self.f.objs[*id].ty;
+        self.executor_pack(self.f.objs[*id].ty).map(Some)
+    }
+
+    /// The pack whose executor trait a type of the run implements.
+    pub(super) fn executor_pack(&self, ty: TypeId) -> Option<u8> {
         let book = &self.all.index.book;
         let generic = |name: &str| {
             book.handles
@@ -280,7 +284,7 @@ impl<'a> Reader<'_, 'a> {
                 .and_then(|rows| rows.iter().find(|(_, _, row)| row.kind == HandleKind::Generic))
                 .map(|(pack, ..)| *pack)
         };
-        self.all.index.traits_of(ty).find_map(generic).map(Some)
+        self.all.index.traits_of(ty).find_map(generic)
     }
 
     /// Whether a handle's statements do not go to PostgreSQL.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::facts::{Closure, Name};
+use crate::facts::{Expr, Name, Param};
 use crate::index::{FnId, Ty, TypeId};
 use crate::program::{Place, Scope, SqlText};
 use crate::rules::HandleKind;
@@ -78,14 +78,38 @@ pub struct Query {
 /// A closure with what it captured.
 #[derive(Debug)]
 pub struct ClosureVal<'a> {
+    /// Its parameters.
+    pub params: &'a [Param],
+    /// Of a block that is given to a macro: the names that the macro gives a value to, and which arguments they are.
+    pub idents: Vec<(usize, Name)>,
     /// Its code.
-    pub closure: &'a Closure,
+    pub body: &'a Expr,
     /// The names it sees.
     pub env: Vec<(Name, Val<'a>)>,
     /// Whether somebody was seen to call it.
-    pub used: Cell<bool>,
+    pub used: Rc<Cell<bool>>,
     /// Whether a call of it is being read.
     pub is_running: Cell<bool>,
+    /// How many bodies of macros it is written in: what it sends is judged where it is written, whoever calls it.
+    pub quiet: u32,
+    /// Where a macro takes it apart, `|$conn:ident| $body:block`: the names that its parameters have there.
+    pub names: Vec<Name>,
+}
+
+impl ClosureVal<'_> {
+    /// The same closure, for a macro that puts its body where these names have values.
+    pub fn taken_apart(&self, names: Vec<Name>) -> Self {
+        Self {
+            params: self.params,
+            idents: self.idents.clone(),
+            body: self.body,
+            env: self.env.clone(),
+            used: Rc::clone(&self.used),
+            is_running: Cell::new(false),
+            quiet: self.quiet,
+            names,
+        }
+    }
 }
 
 /// What binds a handle to a tenant.

@@ -203,10 +203,11 @@ impl<'a> Reader<'_, 'a> {
         let is_handle = |field: &&crate::facts::Field| matches!(index.field_type(ty, &args, &field.ty), Ty::Handle(_));
         let mut handles = fields.iter().filter(is_handle);
         let only = handles.next()?;
-        // A struct that merely has a handle among other things does not stand for it.
-        let is_newtype = handles.next().is_none() && (fields.len() == 1 || only.name == "0");
+        // A struct that merely has a handle among other things does not stand for it, unless the library says so.
+        let is_newtype = fields.len() == 1 || only.name == "0";
+        let stands_for_it = handles.next().is_none() && (is_newtype || self.executor_pack(ty).is_some());
         let name = only.name.clone();
-        is_newtype.then(|| self.field(value, &name))
+        stands_for_it.then(|| self.field(value, &name))
     }
 
     /// A value in terms of the function's parameters, for its summary.
