@@ -214,6 +214,9 @@ impl Orders {
         std::os::unix::fs::symlink(&src, src.join("again")).unwrap();
         std::os::unix::fs::symlink(src.join("lib.rs"), src.join("alias.rs")).unwrap();
         std::os::unix::fs::symlink(src.join("gone"), src.join("broken.rs")).unwrap();
+        // No code can be behind these.
+        std::os::unix::fs::symlink("LICENSE", src.join("LICENSE")).unwrap();
+        std::os::unix::fs::symlink("/nonexistent/store", src.join("result")).unwrap();
         let mut bytes = GAP.as_bytes().to_vec();
         bytes.extend(b"// \xFF\n");
         std::fs::write(src.join("latin.rs"), bytes).unwrap();

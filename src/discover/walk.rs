@@ -117,8 +117,8 @@ fn closeness(path: &Path, identity: &Path) -> usize {
 
 fn blind_spot(error: &ignore::Error, start: &Path, root: &Path) -> Option<BlindSpot> {
     let path = path_of(error).unwrap_or(start);
-    let is_file_of_no_interest = path.extension().is_some() && !has_extension(path, "rs");
-    if is_file_of_no_interest {
+    let is_of_no_interest = path.extension().is_some() || leads_nowhere(path);
+    if is_of_no_interest && !has_extension(path, "rs") {
         return None;
     }
     let reason = match innermost(error) {
@@ -127,6 +127,12 @@ fn blind_spot(error: &ignore::Error, start: &Path, root: &Path) -> Option<BlindS
         _ => return None,
     };
     Some(BlindSpot { file: shown(path, root), line: 1, column: 1, reason })
+}
+
+/// A link to nothing, or to itself: `result -> /nix/store/..`, `LICENSE -> LICENSE`. No code is behind it.
+fn leads_nowhere(path: &Path) -> bool {
+    let target = || path.canonicalize();
+    path.is_symlink() && target().is_err_and(|error| error.kind() != std::io::ErrorKind::PermissionDenied)
 }
 
 /// The reason of an I/O error, without its number and without the path that some add.
