@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 use crate::handle::TenantConn;
 use crate::tenant::TenantId;
@@ -58,10 +59,10 @@ WITH clock AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE rls_jobs j
-    SET state = 'executing', token = gen_random_uuid(), attempt = j.attempt + 1, worker = $5,
+    SET state = 'executing', token = $8, attempt = j.attempt + 1, worker = $5,
         claimed_at = (SELECT now FROM clock), due_at = (SELECT now + $6 * interval '1 microsecond' FROM clock)
     WHERE j.tenant_id = $1 AND j.ctid = ANY (ARRAY(SELECT ctid FROM picked))
-    RETURNING j.id, j.token, j.kind, j.payload, j.attempt, j.max_attempts, date_part('epoch', j.rank) AS place,
+    RETURNING j.id, j.kind, j.payload, j.attempt, j.max_attempts, date_part('epoch', j.rank) AS place,
               date_part('epoch', (SELECT now FROM clock) - j.rank - j.priority * interval '1 minute') AS waited,
               (SELECT rls_jobs_passed() - passed FROM clock) AS passed
 )
@@ -168,6 +169,7 @@ impl Queue {
         if claim.at_once.is_some() {
             sqlx::query(ONE_AT_A_TIME).bind(tenant).bind(&claim.lane).execute(&mut *tx).await?;
         }
+        let token = Uuid::new_v4();
         let rows = sqlx::query(CLAIM)
             .bind(tenant)
             .bind(&claim.lane)
@@ -176,6 +178,7 @@ impl Queue {
             .bind(&claim.worker)
             .bind(duration_micros(claim.lease))
             .bind(claim.at_once.map(i64::from))
+            .bind(token)
             .fetch_all(&mut *tx)
             .await?;
         let (mut jobs, mut reclaimed, mut passed) = (Vec::with_capacity(rows.len()), 0, 0);
@@ -184,11 +187,13 @@ impl Queue {
             // Without a job there is one row all the same.
             if let Some(id) = row.try_get("id")? {
                 passed = row.try_get("passed")?;
-                jobs.push((row.try_get::<f64, _>("place")?, read(JobId::new(id), tenant, &claim.lane, row)?));
+                let lease = Lease { job: JobId::new(id), token };
+                jobs.push((row.try_get::<f64, _>("place")?, read(lease, tenant, &claim.lane, row)?));
             }
         }
-        if jobs.len() < claim.limit as usize || passed > 2 * jobs.len() as i64 + REMAINS {
-            self.quiet(tx, &claim.lane).await?;
+        let is_full = jobs.len() == claim.limit as usize;
+        if !is_full || passed > 2 * jobs.len() as i64 + REMAINS {
+            self.quiet(tx, &claim.lane, is_full).await?;
         }
         // An update returns its rows in whatever order.
         jobs.sort_by(|(a, first), (b, second)| a.total_cmp(b).then(first.lease.job.cmp(&second.lease.job)));
@@ -226,9 +231,9 @@ impl Queue {
     }
 }
 
-fn read(id: JobId, tenant: TenantId, lane: &str, row: &PgRow) -> sqlx::Result<ClaimedJob> {
+fn read(lease: Lease, tenant: TenantId, lane: &str, row: &PgRow) -> sqlx::Result<ClaimedJob> {
     Ok(ClaimedJob {
-        lease: Lease { job: id, token: row.try_get("token")? },
+        lease,
         tenant,
         lane: lane.to_owned(),
         kind: row.try_get("kind")?,

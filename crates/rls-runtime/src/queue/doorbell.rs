@@ -20,7 +20,7 @@ LIMIT $5";
 const TENANTS: &str = "SELECT DISTINCT d.tenant_id FROM rls_doorbell d ORDER BY 1";
 
 const QUIET: &str = "
-SELECT rls_doorbell_quiet($1, $2, coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()))";
+SELECT rls_doorbell_quiet($1, $2, coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()), $4)";
 
 /// Never later than the truth, whatever has happened to the doorbell. The next claim finds out how high the marks can be.
 const HEAL: &str = "
@@ -101,9 +101,10 @@ impl Queue {
         Ok(tenants)
     }
 
-    /// Let the doorbell of the tenant's lane ring when its next job is due, and not before, and raise its marks. `false` when somebody is enqueueing: then it goes on ringing.
-    pub(super) async fn quiet(&self, tx: &mut TenantConn, lane: &str) -> sqlx::Result<bool> {
-        sqlx::query_scalar(QUIET).bind(tx.tenant()).bind(lane).bind(self.now()).fetch_one(&mut *tx).await
+    /// Raise the marks of the tenant's lane, and unless more is due let its doorbell ring when the next job is, and not before. `false` when somebody is enqueueing: then all stays as it is.
+    pub(super) async fn quiet(&self, tx: &mut TenantConn, lane: &str, more_is_due: bool) -> sqlx::Result<bool> {
+        let quiet = sqlx::query_scalar(QUIET).bind(tx.tenant()).bind(lane).bind(self.now()).bind(more_is_due);
+        quiet.fetch_one(&mut *tx).await
     }
 
     /// Make the doorbell of the caller's tenant agree with the jobs, and say in how many lanes it would have rung too late.

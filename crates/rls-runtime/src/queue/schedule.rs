@@ -209,7 +209,7 @@ impl Queue {
             enqueued.extend(self.tick_one(tx, read_due(row)?, now).await?);
         }
         if due.len() < AT_ONCE as usize {
-            self.quiet(tx, LANE).await?;
+            self.quiet(tx, LANE, false).await?;
         }
         Ok(enqueued)
     }

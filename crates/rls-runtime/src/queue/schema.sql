@@ -8,8 +8,7 @@ create table if not exists rls_jobs (
     lane text not null,
     kind text not null,
     payload jsonb not null,
-    state text not null check (state in
-        ('available', 'scheduled', 'executing', 'retryable', 'completed', 'cancelled', 'discarded')),
+    state text not null,
     priority smallint not null default 0,
     -- When it may start.
     run_at timestamptz not null,
@@ -19,7 +18,7 @@ create table if not exists rls_jobs (
     due_at timestamptz,
     attempt integer not null default 0,
     max_attempts integer not null check (max_attempts > 0),
-    -- New and random with each claim, so that it is not given out twice even when a crash has undone the claim: who holds another one has lost the job.
+    -- New and random with each claim, which gives it to all that it takes, so that it is not given out twice even when a crash has undone the claim: who holds another one has lost the job.
     token uuid,
     worker text,
     unique_key text,
@@ -32,7 +31,8 @@ create table if not exists rls_jobs (
     claimed_at timestamptz,
     finished_at timestamptz,
     primary key (tenant_id, id),
-    check ((due_at is null) = (state in ('completed', 'cancelled', 'discarded')))
+    check (case when due_at is null then state in ('completed', 'cancelled', 'discarded')
+           else state in ('executing', 'available', 'scheduled', 'retryable') end)
 );
 
 create index if not exists rls_jobs_waiting on rls_jobs (tenant_id, lane, rank, id)
@@ -165,9 +165,12 @@ begin
 end
 $$;
 
--- Makes the bell ring when the next job is due, and raises the marks; both begin their search where the bell stood.
+drop function if exists rls_doorbell_quiet(uuid, text, timestamptz);
+
+-- Raises the marks, and where nothing else is due makes the bell ring when the next job is; the searches begin where the bell stood.
 -- A claim that is not committed yet makes a lease that ends after now.
-create or replace function rls_doorbell_quiet(tenant uuid, in_lane text, clock timestamptz) returns boolean
+create or replace function rls_doorbell_quiet(
+    tenant uuid, in_lane text, clock timestamptz, more_is_due boolean) returns boolean
     language plpgsql
     as $$
 declare
@@ -176,6 +179,8 @@ declare
     place timestamptz;
     lease timestamptz;
     tick timestamptz;
+    -- While more is due nobody asks when the next lease ends, and the search need not pass the remains of those that have ended early.
+    horizon timestamptz := case when more_is_due then clock else 'infinity' end;
 begin
     -- Who sees things as they were does not see what was enqueued since.
     if current_setting('transaction_isolation') <> 'read committed'
@@ -183,14 +188,19 @@ begin
         return false;
     end if;
     select * into bell from rls_doorbell d where d.tenant_id = tenant and d.lane = in_lane;
-    select min(j.due_at) into start from rls_jobs j
-    where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')
-      and j.due_at >= bell.next_due;
     select min(j.rank) into place from rls_jobs j
     where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')
       and j.rank >= bell.low_rank;
     select min(j.due_at) into lease from rls_jobs j
-    where j.tenant_id = tenant and j.lane = in_lane and j.state = 'executing' and j.due_at >= bell.low_lease;
+    where j.tenant_id = tenant and j.lane = in_lane and j.state = 'executing' and j.due_at >= bell.low_lease
+      and j.due_at <= horizon;
+    if more_is_due then
+        start := bell.next_due;
+    else
+        select min(j.due_at) into start from rls_jobs j
+        where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')
+          and j.due_at >= bell.next_due;
+    end if;
     if in_lane = 'rls_schedules' then
         select min(s.next_at) into tick from rls_schedules s where s.tenant_id = tenant;
     end if;

@@ -2,69 +2,57 @@
 //!
 //! Every statement here is guarded: it names the tenant, and it changes a job only where the lease is still the caller's.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use crate::handle::TenantConn;
 
 use super::job::{JobState, Lease, Settled, Settlement};
 use super::{Queue, duration_micros};
 
-/// The rows are locked in the order of their ids, so that two who settle at once do not wait for each other; then they are found by their ids: by where they are, one that a heartbeat has just moved would not be.
+/// The list is sorted, so that two who settle at once lock the rows in one order and do not wait for each other.
+/// What becomes of a job is read from the row that is written, for somebody may have changed it while its lock was waited for.
 ///
-/// Each is looked up by its key: a query that locks is planned by itself, and the state comes from the list.
+/// Each is looked up by its key, and the state that it must have comes from the list.
 /// Where it is written out, the planner takes the index of what runs, which looks short and is as long as the list, and reads all of it for each job.
 const SETTLE: &str = "
-WITH clock AS MATERIALIZED (
-    SELECT coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now()) AS now
-), ending AS MATERIALIZED (
-    SELECT s.id, s.ordinality, s.verb, s.result::jsonb AS result, s.error,
-           clock.now + s.pause * interval '1 microsecond' AS next_at,
-           CASE WHEN s.verb IN ('completed', 'cancelled', 'discarded') THEN s.verb
-                WHEN j.cancel_requested THEN 'cancelled'
-                WHEN s.verb = 'retryable' AND j.attempt >= j.max_attempts THEN 'discarded'
-                ELSE s.verb END AS state
-    FROM clock, (
-        SELECT *, 'executing' AS held
-        FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::int8[], $7::text[], $8::text[])
-            WITH ORDINALITY AS s (id, token, verb, pause, result, error, ordinality)
-        ORDER BY id
-    ) s, LATERAL (
-        SELECT j.cancel_requested, j.attempt, j.max_attempts FROM rls_jobs j
-        WHERE j.tenant_id = $1 AND j.id = s.id AND j.token = s.token AND j.state = s.held
-        FOR UPDATE
-    ) j
-)
 UPDATE rls_jobs j
-SET state = e.state,
-    due_at = CASE WHEN e.state NOT IN ('completed', 'cancelled', 'discarded') THEN e.next_at END,
-    rank = e.next_at - j.priority * interval '1 minute',
-    attempt = CASE WHEN e.verb IN ('available', 'scheduled') THEN j.attempt - 1 ELSE j.attempt END,
-    finished_at = CASE WHEN e.state IN ('completed', 'cancelled', 'discarded') THEN clock.now END,
-    progress = CASE WHEN e.state = 'completed' THEN 100 ELSE j.progress END,
-    result = coalesce(e.result, j.result),
-    last_error = coalesce(e.error, j.last_error),
+SET (state, due_at, finished_at) = (
+        SELECT fate.state, CASE WHEN NOT fate.is_over THEN s.next_at END, CASE WHEN fate.is_over THEN s.now END
+        FROM (SELECT o.state, o.state IN ('completed', 'cancelled', 'discarded') AS is_over
+              FROM (SELECT CASE WHEN s.verb IN ('completed', 'cancelled', 'discarded') THEN s.verb
+                                WHEN j.cancel_requested THEN 'cancelled'
+                                WHEN s.verb = 'retryable' AND j.attempt >= j.max_attempts THEN 'discarded'
+                                ELSE s.verb END AS state) o) fate),
+    rank = s.next_at - j.priority * interval '1 minute',
+    attempt = CASE WHEN s.verb IN ('available', 'scheduled') THEN j.attempt - 1 ELSE j.attempt END,
+    progress = CASE WHEN s.verb = 'completed' THEN 100 ELSE j.progress END,
+    result = coalesce(s.result, j.result),
+    last_error = coalesce(s.error, j.last_error),
     worker = NULL
-FROM ending e, clock
-WHERE j.tenant_id = $1 AND j.id = e.id
-RETURNING e.ordinality, j.state";
+FROM (
+    SELECT s.id, s.token, s.ordinality, s.verb, s.result::jsonb AS result, s.error, clock.now,
+           clock.now + s.pause * interval '1 microsecond' AS next_at, 'executing' AS held
+    FROM (SELECT coalesce('epoch'::timestamptz + $2 * interval '1 microsecond', now()) AS now) clock,
+         unnest($3::uuid[], $4::uuid[], $5::text[], $6::int8[], $7::text[], $8::text[])
+            WITH ORDINALITY AS s (id, token, verb, pause, result, error, ordinality)
+    ORDER BY s.id
+) s
+WHERE j.tenant_id = $1 AND j.id = s.id AND j.token = s.token AND j.state = s.held
+RETURNING s.ordinality, j.state";
 
-/// Completed jobs that nobody wants to keep: one version of the row less, and no entry in an index. They are locked and found in the same way.
+/// Completed jobs that nobody wants to keep: one version of the row less, and no entry in an index. They are found in the same way.
 const DELETE: &str = "
-WITH ending AS MATERIALIZED (
-    SELECT s.id FROM (
-        SELECT *, $4::text AS held FROM unnest($2::uuid[], $3::uuid[]) AS s (id, token) ORDER BY id
-    ) s, LATERAL (
-        SELECT FROM rls_jobs j
-        WHERE j.tenant_id = $1 AND j.id = s.id AND j.token = s.token AND j.state = s.held
-        FOR UPDATE
-    ) j
-)
 DELETE FROM rls_jobs j
-WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM ending))
-RETURNING j.id, j.token";
+USING (
+    SELECT s.id, s.token, s.ordinality
+    FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS s (id, token, ordinality)
+    ORDER BY s.id
+) s
+WHERE j.tenant_id = $1 AND j.id = s.id AND j.token = s.token AND j.state = $4
+RETURNING s.ordinality";
 
 impl Queue {
     /// Say what becomes of a job after an attempt; only the holder of its lease can.
@@ -90,7 +78,7 @@ impl Queue {
         if deleted == ended.len() {
             return self.delete(tx, ended, JobState::Executing).await;
         }
-        // Their rows are locked by now, so the second statement waits for nobody.
+        // Those rows are locked by now, so the second statement waits for nobody.
         let settled = self.write(tx, ended).await?;
         self.delete(tx, ended, JobState::Completed).await?;
         Ok(settled)
@@ -115,15 +103,8 @@ impl Queue {
             .bind(parts.iter().map(|parts| parts.error.clone()).collect::<Vec<_>>())
             .fetch_all(&mut *tx)
             .await?;
-        let mut settled = vec![Settled::LeaseLost; ended.len()];
-        for row in &rows {
-            let ordinality: i64 = row.try_get("ordinality")?;
-            let place = usize::try_from(ordinality - 1).unwrap_or(usize::MAX);
-            if let Some(settled) = settled.get_mut(place) {
-                *settled = Settled::Done(JobState::read(row.try_get("state")?)?);
-            }
-        }
-        Ok(settled)
+        let state = |row: &PgRow| Ok(Settled::Done(JobState::read(row.try_get("state")?)?));
+        answers(ended.len(), &rows, state)
     }
 
     /// Delete those in a state whose lease is the caller's.
@@ -134,15 +115,27 @@ impl Queue {
         state: JobState,
     ) -> sqlx::Result<Vec<Settled>> {
         let (jobs, tokens) = columns(ended);
-        let deleted = sqlx::query_as(DELETE).bind(tx.tenant()).bind(jobs).bind(tokens).bind(state.word());
-        let deleted: Vec<(uuid::Uuid, uuid::Uuid)> = deleted.fetch_all(&mut *tx).await?;
-        let mut deleted: BTreeSet<_> = deleted.into_iter().collect();
-        let settled = ended.iter().map(|(lease, _)| match deleted.remove(&(lease.job.as_uuid(), lease.token)) {
-            true => Settled::Done(JobState::Completed),
-            false => Settled::LeaseLost,
-        });
-        Ok(settled.collect())
+        let deleted = sqlx::query(DELETE).bind(tx.tenant()).bind(jobs).bind(tokens).bind(state.word());
+        let rows = deleted.fetch_all(&mut *tx).await?;
+        answers(ended.len(), &rows, |_| Ok(Settled::Done(JobState::Completed)))
     }
+}
+
+/// What the rows say, each at its place in the list; a lease without a row is lost.
+fn answers(
+    asked: usize,
+    rows: &[PgRow],
+    answer: impl Fn(&PgRow) -> sqlx::Result<Settled>,
+) -> sqlx::Result<Vec<Settled>> {
+    let mut settled = vec![Settled::LeaseLost; asked];
+    for row in rows {
+        let ordinality: i64 = row.try_get("ordinality")?;
+        let place = usize::try_from(ordinality - 1).unwrap_or(usize::MAX);
+        if let Some(settled) = settled.get_mut(place) {
+            *settled = answer(row)?;
+        }
+    }
+    Ok(settled)
 }
 
 fn columns(ended: &[(Lease, Settlement)]) -> (Vec<uuid::Uuid>, Vec<uuid::Uuid>) {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -211,9 +212,17 @@ impl Served {
     {
         let at_once = (shared.pool.max_connections() as usize / 4).clamp(1, 4);
         let share = self.share(line, room, at_once);
+        // Where the slots are free again in a moment, nobody's turn is cut short for the rest of them.
+        let worthwhile = if self.pace.is_quick() { (self.lane.slots / at_once).min(room) } else { 1 };
         let (mut claims, mut got, mut is_cut, mut failed) = (FuturesOrdered::new(), 0, false, None);
         loop {
-            while claims.len() < at_once && room > 0 && !is_cut && failed.is_none() && !*stopping.borrow() {
+            while claims.len() < at_once
+                && room > 0
+                && room >= worthwhile
+                && !is_cut
+                && failed.is_none()
+                && !*stopping.borrow()
+            {
                 let Some(due) = line.due.pop_front() else { break };
                 let allowed = turns.allowance(&due, share * self.lane.weights.of(due.tenant));
                 let asked = allowed.min(room);
@@ -236,7 +245,8 @@ impl Served {
             if is_cut {
                 line.due.push_front(due);
             }
-            claimed.into_iter().for_each(|job| self.start(shared, job, began, quota, jobs));
+            let together = Arc::new(AtomicUsize::new(claimed.len()));
+            claimed.into_iter().for_each(|job| self.start(shared, job, began, &together, quota, jobs));
         }
         failed.map_or(Ok(got), Err)
     }
@@ -267,6 +277,7 @@ impl Served {
         shared: &Arc<Shared<S>>,
         job: ClaimedJob,
         claimed_at: Instant,
+        together: &Arc<AtomicUsize>,
         quota: &Quota,
         jobs: &mut JoinSet<()>,
     ) where
@@ -281,6 +292,7 @@ impl Served {
             unwritten,
             limited: self.lane.is_limited(),
             pace: Arc::clone(&self.pace),
+            together: Arc::clone(together),
             ended: self.ended.clone(),
         };
         jobs.spawn(attempt.run(Arc::clone(shared), job));
@@ -294,6 +306,8 @@ struct Claimed {
     unwritten: OwnedSemaphorePermit,
     limited: bool,
     pace: Arc<Pace>,
+    /// How many of those that were claimed together have not ended.
+    together: Arc<AtomicUsize>,
     ended: mpsc::UnboundedSender<Ended>,
 }
 
@@ -302,14 +316,17 @@ impl Claimed {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let Claimed { entry, slot, unwritten, limited, pace, ended } = self;
+        let Claimed { entry, slot, unwritten, limited, pace, together, ended } = self;
         let (tenant, lease, lane, began) = (job.tenant, job.lease, job.lane.clone(), Instant::now());
         let settlement = shared.execute(job, &entry).await;
         pace.note(began.elapsed());
+        let more_to_come = together.fetch_sub(1, Ordering::Relaxed) > 1 && pace.is_quick();
         // Over all workers a job counts until its end is written; in this one the next may run.
         let slot = limited.then_some(slot);
         if let Some(settlement) = settlement {
-            ended.send(Ended { tenant, lease, lane, settlement, entry, _slot: slot, _room: unwritten }).ok();
+            ended
+                .send(Ended { tenant, lease, lane, settlement, more_to_come, entry, _slot: slot, _room: unwritten })
+                .ok();
         }
     }
 }

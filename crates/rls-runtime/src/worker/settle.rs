@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -25,6 +25,8 @@ pub(crate) struct Ended {
     pub(crate) lease: Lease,
     pub(crate) lane: String,
     pub(crate) settlement: Settlement,
+    /// More of its tenant will end in a moment, so it may wait for them.
+    pub(crate) more_to_come: bool,
     /// Heartbeats go on until it is written.
     pub(crate) entry: Entry,
     /// Where the lane is limited, it takes nothing new for the job until it is written.
@@ -40,43 +42,80 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Who waits for a row holds a connection: better let it go, and come again.
 const IMPATIENT: ScopeOptions = ScopeOptions::new().lock_timeout(PAUSE).plan_once().label("settle");
 
+/// So long an end waits for others of its tenant, and no longer: many cost little more to write than one.
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// So many are written together at once, and do not wait for more.
+const MANY: usize = 250;
+
 /// The settlements that wait to be written, each tenant's together: one batch of it is on its way at a time.
 #[derive(Default)]
 struct Line {
-    batches: BTreeMap<TenantId, Vec<Ended>>,
-    /// Those with a batch that is not on its way, in the order of their coming.
-    tenants: VecDeque<TenantId>,
+    batches: BTreeMap<TenantId, Batch>,
+    /// Those with a ripe batch that is not on its way, in the order of their coming.
+    ripe: VecDeque<TenantId>,
     away: BTreeSet<TenantId>,
+    /// When batches become ripe, whatever comes.
+    ripening: VecDeque<(Instant, TenantId)>,
+}
+
+#[derive(Default)]
+struct Batch {
+    ended: Vec<Ended>,
+    is_ripe: bool,
 }
 
 impl Line {
-    fn push(&mut self, ended: Ended) {
-        let tenant = ended.tenant;
+    fn push(&mut self, ended: Ended, now: Instant) {
+        let (tenant, more_to_come) = (ended.tenant, ended.more_to_come);
         let batch = self.batches.entry(tenant).or_default();
-        if batch.is_empty() && !self.away.contains(&tenant) {
-            self.tenants.push_back(tenant);
+        batch.ended.push(ended);
+        if !more_to_come || batch.ended.len() >= MANY {
+            self.ripen(tenant);
+        } else if batch.ended.len() == 1 {
+            self.ripening.push_back((now + MOMENT, tenant));
         }
-        batch.push(ended);
+    }
+
+    fn ripen(&mut self, tenant: TenantId) {
+        let Some(batch) = self.batches.get_mut(&tenant) else { return };
+        if !std::mem::replace(&mut batch.is_ripe, true) && !self.away.contains(&tenant) {
+            self.ripe.push_back(tenant);
+        }
+    }
+
+    /// Those whose moment has passed. One may have been written since, and then what has come after it is a little early.
+    fn ripen_until(&mut self, now: Instant) {
+        while self.ripening.front().is_some_and(|(until, _)| *until <= now)
+            && let Some((_, tenant)) = self.ripening.pop_front()
+        {
+            self.ripen(tenant);
+        }
     }
 
     /// No more than one statement takes.
     fn pop(&mut self) -> Option<(TenantId, Vec<Ended>)> {
-        let tenant = self.tenants.pop_front()?;
+        let tenant = self.ripe.pop_front()?;
         let mut batch = self.batches.remove(&tenant)?;
-        if batch.len() > MOST {
-            self.batches.insert(tenant, batch.split_off(MOST));
+        if batch.ended.len() > MOST {
+            let ended = batch.ended.split_off(MOST);
+            self.batches.insert(tenant, Batch { ended, is_ripe: true });
         }
         self.away.insert(tenant);
-        Some((tenant, batch))
+        Some((tenant, batch.ended))
     }
 
     /// A batch is back, with what was not written.
     fn give_back(&mut self, tenant: TenantId, left: Vec<Ended>) {
         self.away.remove(&tenant);
-        if self.batches.contains_key(&tenant) {
-            self.tenants.push_back(tenant);
+        let is_left = !left.is_empty();
+        let batch = self.batches.entry(tenant).or_default();
+        batch.ended.extend(left);
+        if batch.ended.is_empty() {
+            self.batches.remove(&tenant);
+        } else if std::mem::take(&mut batch.is_ripe) || is_left {
+            self.ripen(tenant);
         }
-        left.into_iter().for_each(|ended| self.push(ended));
     }
 }
 
@@ -89,10 +128,12 @@ where
     let (mut line, mut new, mut more_may_end) = (Line::default(), Vec::new(), true);
     let (mut writing, mut resting) = (FuturesUnordered::new(), FuturesUnordered::new());
     loop {
+        let next_ripe = line.ripening.front().map(|(until, _)| *until);
         tokio::select! {
             count = ended.recv_many(&mut new, MOST), if more_may_end => {
                 more_may_end = count > 0;
-                new.drain(..).for_each(|ended| line.push(ended));
+                let now = Instant::now();
+                new.drain(..).for_each(|ended| line.push(ended, now));
             }
             Some((tenant, left)) = writing.next() => {
                 let left: Vec<Ended> = left;
@@ -103,13 +144,22 @@ where
                 }
             }
             Some((tenant, left)) = resting.next() => line.give_back(tenant, left),
+            () = wait_until(next_ripe), if next_ripe.is_some() => {}
             else => return,
         }
+        line.ripen_until(Instant::now());
         while writing.len() < AT_ONCE
             && let Some((tenant, batch)) = line.pop()
         {
             writing.push(shared.settle(tenant, batch).map(move |left| (tenant, left)));
         }
+    }
+}
+
+async fn wait_until(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when.into()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -200,17 +250,22 @@ mod tests {
         TenantId::new(Uuid::from_u128(number))
     }
 
-    fn ended(of: TenantId) -> Ended {
+    fn ended(of: TenantId, more_to_come: bool) -> Ended {
         let lease = Lease { job: JobId::fresh(), token: Uuid::new_v4() };
         Ended {
             tenant: of,
             lease,
             lane: String::new(),
             settlement: Settlement::Complete(None),
+            more_to_come,
             entry: Running::default().add(of, lease, Instant::now()),
             _slot: None,
             _room: Arc::new(Semaphore::new(1)).try_acquire_owned().expect("is free"),
         }
+    }
+
+    fn last(of: u128) -> Ended {
+        ended(tenant(of), false)
     }
 
     fn sizes(line: &mut Line) -> Vec<(TenantId, usize)> {
@@ -219,14 +274,14 @@ mod tests {
 
     #[test]
     fn what_ends_while_others_of_its_tenant_are_written_waits_and_keeps_nobody_else_waiting() {
-        let mut line = Line::default();
-        line.push(ended(tenant(1)));
+        let (mut line, now) = (Line::default(), Instant::now());
+        line.push(last(1), now);
         assert_eq!(sizes(&mut line), [(tenant(1), 1)]);
         for of in [1, 2, 1] {
-            line.push(ended(tenant(of)));
+            line.push(last(of), now);
         }
         assert_eq!(sizes(&mut line), [(tenant(2), 1)]);
-        line.give_back(tenant(1), vec![ended(tenant(1))]);
+        line.give_back(tenant(1), vec![last(1)]);
         assert_eq!(sizes(&mut line), [(tenant(1), 3)]);
         line.give_back(tenant(1), Vec::new());
         line.give_back(tenant(2), Vec::new());
@@ -235,11 +290,28 @@ mod tests {
 
     #[test]
     fn more_than_one_statement_takes_is_written_in_turns() {
-        let mut line = Line::default();
-        (0..MOST + 5).for_each(|_| line.push(ended(tenant(1))));
-        line.push(ended(tenant(2)));
+        let (mut line, now) = (Line::default(), Instant::now());
+        (0..MOST + 5).for_each(|_| line.push(last(1), now));
+        line.push(last(2), now);
         assert_eq!(sizes(&mut line), [(tenant(1), MOST), (tenant(2), 1)]);
         line.give_back(tenant(1), Vec::new());
         assert_eq!(sizes(&mut line), [(tenant(1), 5)]);
+    }
+
+    #[test]
+    fn an_end_waits_for_those_that_come_in_a_moment_and_no_longer() {
+        let (mut line, now) = (Line::default(), Instant::now());
+        line.push(ended(tenant(1), true), now);
+        line.ripen_until(now);
+        assert_eq!(sizes(&mut line), []);
+        line.push(last(1), now);
+        assert_eq!(sizes(&mut line), [(tenant(1), 2)], "the last of them has come");
+        line.push(ended(tenant(1), true), now);
+        line.ripen_until(now + MOMENT);
+        assert_eq!(sizes(&mut line), [], "another batch is on its way");
+        line.give_back(tenant(1), Vec::new());
+        assert_eq!(sizes(&mut line), [(tenant(1), 1)], "its moment has passed meanwhile");
+        (0..MANY).for_each(|_| line.push(ended(tenant(2), true), now));
+        assert_eq!(sizes(&mut line), [(tenant(2), MANY)], "they are many");
     }
 }

@@ -19,7 +19,7 @@ async fn blocks_of_a_claim(site: &Site, before: &str) -> i64 {
         let name: String = sqlx::query_scalar(prepared).bind("%picked AS MATERIALIZED%").fetch_one(&mut *tx).await?;
         sqlx::raw_sql(AssertSqlSafe(before)).execute(&mut *tx).await?;
         let (tenant, lease) = (TENANT_A, LEASE.as_micros());
-        let execute = format!("EXECUTE {name}('{tenant}', '{LANE}', {now}, 1, '', {lease}, NULL)");
+        let execute = format!("EXECUTE {name}('{tenant}', '{LANE}', {now}, 1, '', {lease}, NULL, gen_random_uuid())");
         blocks_of(&mut tx, &execute).await
     })
     .await
