@@ -30,10 +30,19 @@ pub struct Program {
     pub inferred: Vec<Inferred>,
     /// Which configured rows of the scope rules matched something: the row's `call` or `type`.
     pub used_rules: std::collections::BTreeSet<String>,
-    /// Which file calls functions of which other file, caller first.
-    pub calls: std::collections::BTreeSet<(FileId, FileId)>,
+    /// Which files call functions of which others.
+    pub calls: Vec<CallsBetween>,
     /// Names of functions and their types whose callers are part of a path that a finding shows.
     pub led_from: std::collections::BTreeSet<Name>,
+}
+
+/// Each of some files calls functions of each of some others: as many calls of one function, or of any impl of a trait.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallsBetween {
+    /// The files that call.
+    pub callers: std::collections::BTreeSet<FileId>,
+    /// The files that are called.
+    pub callees: std::collections::BTreeSet<FileId>,
 }
 
 impl Program {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Status, Verdict};
 use crate::inventory::{Inventory, OTHER, area_of};
-use crate::program::FileId;
+use crate::program::{CallsBetween, FileId};
 use crate::rules::Area;
 use crate::source::to_u32;
 
@@ -61,9 +61,12 @@ pub struct Remedy {
 /// The areas with gaps, what most depends on first; else in the order of the rules.
 #[must_use]
 pub fn sequence(inventory: &Inventory, verdict: &Verdict, areas: &[Area]) -> Vec<Remedy> {
-    let mut callers: BTreeMap<FileId, Vec<FileId>> = BTreeMap::new();
-    for (caller, callee) in &verdict.program.calls {
-        callers.entry(*callee).or_default().push(*caller);
+    let calls = &verdict.program.calls;
+    let mut calling: BTreeMap<FileId, Vec<usize>> = BTreeMap::new();
+    for (at, between) in calls.iter().enumerate() {
+        for callee in &between.callees {
+            calling.entry(*callee).or_default().push(at);
+        }
     }
     let ids: BTreeMap<&str, FileId> = (0..).zip(&verdict.files).map(|(id, file)| (file.path.as_str(), id)).collect();
     let mut remedies: Vec<Remedy> = inventory
@@ -73,7 +76,7 @@ pub fn sequence(inventory: &Inventory, verdict: &Verdict, areas: &[Area]) -> Vec
         .map(|area| {
             let seeds: BTreeSet<FileId> =
                 area.gaps.iter().filter_map(|gap| ids.get(gap.file.as_str()).copied()).collect();
-            let reached = reached(&callers, &seeds);
+            let reached = reached(calls, &calling, &seeds);
             let path = |id: &FileId| verdict.file(*id).path.as_str();
             let from: BTreeSet<&str> = reached.iter().map(|id| area_of(areas, path(id)).unwrap_or(OTHER)).collect();
             let names = areas.iter().map(|area| area.name.as_str());
@@ -86,14 +89,24 @@ pub fn sequence(inventory: &Inventory, verdict: &Verdict, areas: &[Area]) -> Vec
     remedies
 }
 
-/// The files that call into these, directly or not, without these.
-fn reached(callers: &BTreeMap<FileId, Vec<FileId>>, seeds: &BTreeSet<FileId>) -> BTreeSet<FileId> {
+/// The files that call into these, directly or not, without these; `calling` are the numbers of the calls of each file.
+fn reached(
+    calls: &[CallsBetween],
+    calling: &BTreeMap<FileId, Vec<usize>>,
+    seeds: &BTreeSet<FileId>,
+) -> BTreeSet<FileId> {
+    let mut is_followed = vec![false; calls.len()];
     let mut todo: Vec<FileId> = seeds.iter().copied().collect();
     let mut reached = BTreeSet::new();
     while let Some(file) = todo.pop() {
-        for caller in callers.get(&file).into_iter().flatten() {
-            if !seeds.contains(caller) && reached.insert(*caller) {
-                todo.push(*caller);
+        for at in calling.get(&file).into_iter().flatten() {
+            if std::mem::replace(&mut is_followed[*at], true) {
+                continue;
+            }
+            for caller in &calls[*at].callers {
+                if !seeds.contains(caller) && reached.insert(*caller) {
+                    todo.push(*caller);
+                }
             }
         }
     }

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use super::chain::Site;
+use super::dispatch::{Called, Reached};
 use super::frame::{Active, Frame};
 use super::scope::Callee;
 use super::value::{Bind, Ret, Val};
 use super::{Handed, Node, Reader};
 use crate::facts::{Expr, ExprKind, MacroCall, Name, Path, TypeKind};
-use crate::index::{FnId, Ty};
+use crate::index::{Ty, TypeId};
 use crate::program::{Place, Scope, ScopeKind};
 use crate::rules::HandleKind;
 
@@ -58,7 +59,7 @@ impl<'a> Reader<'_, 'a> {
             let values = self.arguments(args);
             return self.call_value(expr, &target, values);
         }
-        if is_spawn(path.last()) && self.functions_at(path).is_empty() {
+        if is_spawn(path.last()) && self.functions_at(path).is_none() {
             return self.spawned(args);
         }
         let values = self.arguments(args);
@@ -78,10 +79,9 @@ impl<'a> Reader<'_, 'a> {
             return query;
         }
         // A path that could only be guessed is given up where the number of arguments does not fit.
-        let mut functions = self.functions_at(path);
-        functions.retain(|id| self.all.index.function(*id).params.len() == args.len());
-        if !functions.is_empty() {
-            let result = self.call_functions(expr, &functions, values.clone());
+        let reached = self.functions_at(path).and_then(|reached| self.all.taking(reached, args.len()));
+        if let Some(reached) = reached {
+            let result = self.call_functions(expr, reached, values.clone());
             self.move_out(args, &values, &result);
             return result;
         }
@@ -133,36 +133,30 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// The functions that a path names: free ones, associated ones, those of all impls for a trait's.
-    pub(super) fn functions_at(&self, path: &Path) -> Vec<FnId> {
+    pub(super) fn functions_at(&mut self, path: &Path) -> Option<Reached> {
         let index = self.all.index;
+        let module = self.f.context.module;
         let names: Vec<Name> = path.names().cloned().collect();
-        let Some((name, owner)) = names.split_last() else { return Vec::new() };
+        let (name, owner) = names.split_last()?;
         if let Some(self_type) = &path.self_type {
             return match index.type_of(&self.f.context, self_type) {
                 Ty::Adt(id, _) => self.associated(id, name),
-                _ => owner
-                    .last()
-                    .and_then(|_| index.find_type(self.f.context.module, owner))
-                    .map_or_else(Vec::new, |id| self.associated(id, name)),
+                _ => {
+                    owner.last()?;
+                    let id = index.find_type(module, owner)?;
+                    self.associated(id, name)
+                }
             };
         }
-        if owner.is_empty() {
-            return index.find_function(self.f.context.module, &names).into_iter().collect();
-        }
-        let owner_type = if owner == ["Self"] {
-            match &self.f.context.self_ty {
-                Ty::Adt(id, _) => Some(*id),
-                _ => None,
-            }
-        } else {
-            index.find_type(self.f.context.module, owner)
+        let owner_type = match (&self.f.context.self_ty, owner) {
+            (_, []) => None,
+            (Ty::Adt(id, _), [only]) if only == "Self" => Some(*id),
+            (_, [only]) if only == "Self" => None,
+            _ => index.find_type(module, owner),
         };
         match owner_type {
-            Some(id) => {
-                let id = self.behind_alias(id);
-                self.associated(id, name)
-            }
-            None => index.find_function(self.f.context.module, &names).into_iter().collect(),
+            Some(id) => self.associated(self.behind_alias(id), name),
+            None => index.find_function(module, &names).map(Reached::One),
         }
     }
 
@@ -177,29 +171,32 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn associated(&self, owner: u32, name: &str) -> Vec<FnId> {
-        match self.all.index.type_def(owner).kind {
-            TypeKind::Trait(..) => self.all.index.methods_of_trait(owner, name),
-            _ => self.all.index.methods_of(owner, name),
-        }
+    /// The functions of a name that a type has, or that a trait and its impls have.
+    pub(super) fn associated(&mut self, owner: TypeId, name: &Name) -> Option<Reached> {
+        self.all.reached(Called::On(owner, name.clone()), |index| match index.type_def(owner).kind {
+            TypeKind::Trait(..) => index.methods_of_trait(owner, name),
+            _ => index.methods_of(owner, name),
+        })
     }
 
-    /// Calls functions of the run: hands the arguments on, runs the closures that they call, applies what they do.
-    pub(super) fn call_functions(&mut self, expr: &'a Expr, functions: &[FnId], values: Vec<Val<'a>>) -> Val<'a> {
+    /// Calls a function of the run, or any of several: hands the arguments on, runs the closures that it calls,
+    /// applies what it does.
+    pub(super) fn call_functions(&mut self, expr: &'a Expr, reached: Reached, values: Vec<Val<'a>>) -> Val<'a> {
         let place = self.f.place(expr.span);
+        let name = &self.all.index.function(self.all.first(reached)).name;
+        self.hand_over(place, reached, &values);
+        let summary = self.all.effects(reached);
+        if summary.opens_scope {
+            self.note_nested(place, name);
+        }
+        self.run_invoked(expr, name, &summary.invokes, &values);
+        self.apply_effects(place, name, &summary, &values);
         let mut result = Val::Unknown;
-        for function in functions {
-            self.hand_over(place, *function, &values);
-            let summary = self.all.summary(*function);
-            if summary.opens_scope {
-                self.note_nested(place, &self.all.index.function(*function).name);
-            }
-            self.run_invoked(expr, *function, &summary.invokes, &values);
-            self.apply_effects(place, *function, &summary, &values);
+        for output in std::iter::once(&summary.output).chain(&summary.others) {
             let first_new = self.f.handles.len();
-            let value = self.instantiate(&summary.output, &values);
-            if !matches!(summary.output, Ret::Arg(..)) {
-                self.note_guard(place, *function, &value, first_new);
+            let value = self.instantiate(output, &values);
+            if !matches!(output, Ret::Arg(..)) {
+                self.note_guard(place, name, &value, first_new);
             }
             result = if result.is_unknown() { value } else { self.f.join_values(&result, &value) };
         }
@@ -208,7 +205,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// Runs the closures and functions among the arguments that the callee calls.
-    fn run_invoked(&mut self, expr: &'a Expr, callee: FnId, invokes: &[(usize, Vec<Ret>)], values: &[Val<'a>]) {
+    fn run_invoked(&mut self, expr: &'a Expr, callee: &Name, invokes: &[(usize, Vec<Ret>)], values: &[Val<'a>]) {
         for (at, given) in invokes {
             let Some(target) = values.get(*at).cloned() else { continue };
             if matches!(&target, Val::Closure(closure) if closure.used.get()) {
@@ -224,7 +221,7 @@ impl<'a> Reader<'_, 'a> {
                     let scope = Rc::new(Scope {
                         kind: ScopeKind::Closure,
                         place: Some(self.f.place(expr.span)),
-                        name: self.all.index.function(callee).name.to_string(),
+                        name: callee.to_string(),
                     });
                     self.rename_scope(&given, &inner, &scope);
                     self.in_scope(&scope, &target, given);
@@ -256,7 +253,7 @@ impl<'a> Reader<'_, 'a> {
             Val::Closure(closure) => self.call_closure(closure, given),
             Val::Func(function) => {
                 let place = scope.place.unwrap_or(self.f.place(crate::source::Span::default()));
-                self.hand_over(place, *function, &given);
+                self.hand_over(place, Reached::One(*function), &given);
                 let summary = self.all.summary(*function);
                 self.instantiate(&summary.output, &given)
             }
@@ -272,30 +269,28 @@ impl<'a> Reader<'_, 'a> {
         result
     }
 
-    /// Who calls a function with what, for its statements to be settled by.
-    ///
-    /// One whose body was not read has none, and a method of a trait may have thousands of those.
-    fn hand_over(&mut self, place: Place, function: FnId, values: &[Val<'a>]) {
-        if self.all.index.function(function).body.is_none() {
+    /// Who calls a function with what, for its statements to be settled by. One whose body was not read has none.
+    fn hand_over(&mut self, place: Place, to: Reached, values: &[Val<'a>]) {
+        if self.all.quiet > 0 || !self.all.has_body(to) {
             return;
         }
-        self.note_call(function, place);
+        self.note_call(to, place);
         for (at, value) in values.iter().enumerate() {
-            self.hand_to_param(place, function, at, value);
-            self.hand_object(place, function, at, value);
+            self.hand_to_param(place, to, at, value);
+            self.hand_object(place, to, at, value);
         }
     }
 
-    pub(super) fn note_call(&mut self, callee: FnId, place: Place) {
+    pub(super) fn note_call(&mut self, to: Reached, place: Place) {
         if self.all.quiet == 0 {
-            self.all.callers.entry(callee).or_default().push((self.f.id, place));
+            self.all.callers.entry(to).or_default().push((self.f.id, place));
         }
     }
 
     /// A handle that is given to a parameter: who settles that parameter's statements.
     ///
     /// One of another database, or a mock, says nothing about the statement: it has no policies there.
-    pub(super) fn hand_to_param(&mut self, place: Place, function: FnId, at: usize, value: &Val<'a>) {
+    pub(super) fn hand_to_param(&mut self, place: Place, to: Reached, at: usize, value: &Val<'a>) {
         if self.is_other_database(value) {
             return;
         }
@@ -307,7 +302,7 @@ impl<'a> Reader<'_, 'a> {
             },
         };
         if self.all.quiet == 0 {
-            self.all.handed.entry(Node::Param(function, at)).or_default().push(Handed { by: self.f.id, place, bind });
+            self.all.handed.entry(Node::Param(to, at)).or_default().push(Handed { by: self.f.id, place, bind });
         }
     }
 
@@ -348,7 +343,7 @@ impl<'a> Reader<'_, 'a> {
                 let closure = Rc::clone(closure);
                 self.call_closure(&closure, values)
             }
-            Val::Func(function) => self.call_functions(expr, &[*function], values),
+            Val::Func(function) => self.call_functions(expr, Reached::One(*function), values),
             Val::Callable(param, output) => {
                 let given = values.iter().map(|value| self.detach(value, 3)).collect();
                 self.f.invokes.push((*param, given));

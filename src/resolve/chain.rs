@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::call::is_spawn;
+use super::dispatch::Reached;
 use super::frame::Frame;
 use super::scope::Callee;
 use super::value::{Bind, Handle, Query, Val};
@@ -68,7 +69,7 @@ impl<'a> Reader<'_, 'a> {
                     self.call_value(expr, &value, values)
                 }
                 LinkKind::Method(name, _, args) => {
-                    if is_spawn(name) && self.methods(&value, name, args.len()).is_empty() {
+                    if is_spawn(name) && self.methods(&value, name, args.len()).is_none() {
                         self.spawned(args)
                     } else {
                         let values = self.arguments(args);
@@ -97,9 +98,9 @@ impl<'a> Reader<'_, 'a> {
         self.hand_to_static(site, &receiver, name, values);
         let own = match &receiver {
             Val::Obj(_) => self.methods(&receiver, name, args.len()),
-            _ => Vec::new(),
+            _ => None,
         };
-        if own.is_empty() {
+        if own.is_none() {
             if let Some(built) = self.build(&receiver, name, values) {
                 return built;
             }
@@ -114,10 +115,10 @@ impl<'a> Reader<'_, 'a> {
                 return Val::Unknown;
             }
         }
-        let found = if own.is_empty() { self.methods(&receiver, name, args.len()) } else { own };
-        if !found.is_empty() && !matches!(receiver, Val::Query(_)) {
+        let found = own.or_else(|| self.methods(&receiver, name, args.len()));
+        if let Some(found) = found.filter(|_| !matches!(receiver, Val::Query(_))) {
             let all: Vec<Val<'a>> = std::iter::once(receiver).chain(values.iter().cloned()).collect();
-            let result = self.call_functions(site.expr, &found, all);
+            let result = self.call_functions(site.expr, found, all);
             self.move_out(args, values, &result);
             return result;
         }
@@ -245,7 +246,7 @@ impl<'a> Reader<'_, 'a> {
                         }
                         Val::Func(function) => {
                             let place = self.f.place(crate::source::Span::default());
-                            self.hand_to_param(place, *function, 0, &given[0]);
+                            self.hand_to_param(place, Reached::One(*function), 0, &given[0]);
                         }
                         Val::Callable(param, _) => {
                             let given = given.iter().map(|value| self.detach(value, 3)).collect();

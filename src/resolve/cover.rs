@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::dispatch::Reached;
 use super::value::{Bind, Val};
 use super::{Node, Reader};
 use crate::index::Ty;
@@ -41,9 +42,11 @@ impl<'a> Reader<'_, 'a> {
     fn cover_of(&mut self, handle: &Val<'a>) -> (Cover, Option<Node>) {
         let Some(id) = self.as_handle(handle) else {
             return match handle {
-                Val::Opaque(Bind::Param(at)) => (Cover::Caller, Some(Node::Param(self.f.id, *at))),
+                Val::Opaque(Bind::Param(at)) => (Cover::Caller, Some(Node::Param(Reached::One(self.f.id), *at))),
                 Val::Opaque(Bind::Field(ty, name)) => (Cover::Caller, Some(Node::Field(*ty, name.clone()))),
-                Val::Opaque(Bind::Part(part)) => (Cover::Caller, Some(Node::Part(self.f.id, Rc::clone(part)))),
+                Val::Opaque(Bind::Part(part)) => {
+                    (Cover::Caller, Some(Node::Part(Reached::One(self.f.id), Rc::clone(part))))
+                }
                 Val::Opaque(Bind::Unknown) if self.f.active().is_none() => (Cover::Caller, None),
                 _ => (self.uncovered(true), None),
             };
@@ -57,9 +60,9 @@ impl<'a> Reader<'_, 'a> {
         }
         match info.bind {
             Bind::Scope(scope) => (Cover::Scoped((*scope).clone()), None),
-            Bind::Param(at) => (Cover::Caller, Some(Node::Param(self.f.id, at))),
+            Bind::Param(at) => (Cover::Caller, Some(Node::Param(Reached::One(self.f.id), at))),
             Bind::Field(ty, name) => (Cover::Caller, Some(Node::Field(ty, name))),
-            Bind::Part(part) => (Cover::Caller, Some(Node::Part(self.f.id, part))),
+            Bind::Part(part) => (Cover::Caller, Some(Node::Part(Reached::One(self.f.id), part))),
             Bind::Static(id) => (Cover::Caller, Some(Node::Static(id))),
             Bind::Bypass(reason) => (Cover::Bypass(reason.to_string()), None),
             Bind::Unknown => (Cover::Caller, None),

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::Reader;
+use super::dispatch::Reached;
 use super::value::{Bind, ClosureVal, Val};
 use crate::facts::{Expr, ExprKind, MacroCall, Name, Param, Pat};
 use crate::index::{FnId, OwnerInfo};
@@ -63,10 +64,10 @@ impl<'a> Reader<'_, 'a> {
             if is_macro && arms.len() > 1 && count != values.len() && !is_taken_apart(count, values) {
                 continue;
             }
-            self.note_call(*arm, place);
+            self.note_call(Reached::One(*arm), place);
             let given = by_metavariable(count, values);
             for (at, value) in &given {
-                self.hand_to_param(place, *arm, *at, value);
+                self.hand_to_param(place, Reached::One(*arm), *at, value);
             }
             let scope = Rc::new(Scope { kind: ScopeKind::Closure, place: Some(place), name: format!("{name}!") });
             let (mut value, opens_scope) = self.expanded(*arm, &without_closures(&given), &scope);

@@ -261,9 +261,9 @@ impl<'a> Reader<'_, 'a> {
         if let Some(id) = index.find_const(self.f.context.module, &names).filter(|_| is_constant) {
             return self.static_value(id);
         }
-        match self.functions_at(path).as_slice() {
-            [] => self.unit_struct(path),
-            [first, ..] => Val::Func(*first),
+        match self.functions_at(path) {
+            None => self.unit_struct(path),
+            Some(reached) => Val::Func(self.all.first(reached)),
         }
     }
 

@@ -8,9 +8,11 @@ mod builders;
 mod call;
 mod chain;
 mod cover;
+mod dispatch;
 mod expand;
 mod flow;
 mod frame;
+mod leads;
 mod method;
 mod objects;
 mod pattern;
@@ -21,6 +23,7 @@ mod statement;
 mod text;
 mod value;
 mod values;
+mod ways;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +36,9 @@ use crate::index::{FnId, Index, TypeId};
 use crate::program::{Cover, Event, Inferred, Place, Program, Statement};
 use crate::rules::Rules;
 use crate::sql::SettingChange;
+use dispatch::{Called, Group, GroupId, Reached};
 use frame::Frame;
+use method::Guess;
 use value::{Bind, Part, Summary};
 
 /// Calls nested deeper than this are read on their own, without what their callers know.
@@ -57,14 +62,14 @@ pub struct Options {
 /// What decides about a statement or a handle in place of its own function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Node {
-    /// Parameter of a function.
-    Param(FnId, usize),
+    /// Parameter of a function, or of any of several.
+    Param(Reached, usize),
     /// Field of a type.
     Field(TypeId, Name),
     /// A static.
     Static(u32),
-    /// Part of a parameter of a function.
-    Part(FnId, Rc<Part>),
+    /// Part of such a parameter.
+    Part(Reached, Rc<Part>),
 }
 
 /// A statement whose cover may still depend on callers.
@@ -103,13 +108,21 @@ struct Resolver<'a> {
     drafts: BTreeMap<Place, Draft>,
     handed: FxHashMap<Node, Vec<Handed>>,
     /// Objects with handles in them, by the parameter that they are given to.
-    handed_objs: FxHashMap<(FnId, usize), Vec<HandedObj>>,
+    handed_objs: FxHashMap<(Reached, usize), Vec<HandedObj>>,
     /// Types that hold a connection or transaction.
     carriers: FxHashMap<TypeId, bool>,
     /// Which parameters of a function have such a type.
-    carrying_params: FxHashMap<FnId, Rc<[bool]>>,
+    carrying_params: FxHashMap<Reached, Rc<[bool]>>,
     /// Callers of each function, for paths from entry points.
-    callers: FxHashMap<FnId, Vec<(FnId, Place)>>,
+    callers: FxHashMap<Reached, Vec<(FnId, Place)>>,
+    /// Functions that one call may reach.
+    groups: Vec<Group>,
+    /// The groups that a function is in.
+    groups_of: FxHashMap<FnId, Vec<GroupId>>,
+    /// What was looked for by name.
+    called: FxHashMap<Called, Option<Reached>>,
+    /// Methods that were looked for without a type.
+    guesses: FxHashMap<(Name, usize), Guess>,
     events: Vec<Event>,
     inferred: BTreeSet<Inferred>,
     used_rules: BTreeSet<String>,
@@ -139,6 +152,10 @@ pub fn resolve(index: &Index<'_>, rules: &Rules, options: &Options) -> Program {
         carriers: FxHashMap::default(),
         carrying_params: FxHashMap::default(),
         callers: FxHashMap::default(),
+        groups: Vec::new(),
+        groups_of: FxHashMap::default(),
+        called: FxHashMap::default(),
+        guesses: FxHashMap::default(),
         events: Vec::new(),
         inferred: BTreeSet::new(),
         used_rules: BTreeSet::new(),

@@ -7,6 +7,7 @@ use crate::index::{FnId, Ty, TypeId};
 use crate::program::Place;
 use crate::rules::HandleKind;
 
+use super::dispatch::Reached;
 use super::value::{Bind, Handle, HandleId, Val};
 use super::values::is_parameter;
 use super::{HandedObj, Reader, Resolver};
@@ -16,9 +17,9 @@ const MAX_PART_DEPTH: usize = 3;
 
 impl<'a> Reader<'_, 'a> {
     /// An object that is given to a parameter, with what binds the handles in it at this point.
-    pub(super) fn hand_object(&mut self, place: Place, function: FnId, at: usize, value: &Val<'a>) {
+    pub(super) fn hand_object(&mut self, place: Place, to: Reached, at: usize, value: &Val<'a>) {
         let may_hold = matches!(value, Val::Obj(_) | Val::Unknown | Val::Opaque(_) | Val::Typed(_));
-        if self.all.quiet > 0 || !may_hold || !self.all.takes_carrier(function, at) {
+        if self.all.quiet > 0 || !may_hold || !self.all.takes_carrier(to, at) {
             return;
         }
         let mut parts = Vec::new();
@@ -29,7 +30,7 @@ impl<'a> Reader<'_, 'a> {
             _ => None,
         };
         let object = HandedObj { by: self.f.id, place, parts, origin };
-        self.all.handed_objs.entry((function, at)).or_default().push(object);
+        self.all.handed_objs.entry((to, at)).or_default().push(object);
     }
 
     /// A value of an enum that is made of a handle: `Database::Pool(&pool)`.
@@ -112,16 +113,33 @@ impl<'a> Reader<'_, 'a> {
 
 impl Resolver<'_> {
     /// Whether a parameter's type holds a connection or transaction.
-    fn takes_carrier(&mut self, function: FnId, at: usize) -> bool {
-        let index = self.index;
-        if !self.carrying_params.contains_key(&function) {
-            let context = index.context(function);
-            let types: Vec<Ty> =
-                index.function(function).params.iter().map(|param| index.type_of(&context, &param.ty)).collect();
-            let carrying = types.iter().map(|ty| self.carries(ty, MAX_PART_DEPTH)).collect();
-            self.carrying_params.insert(function, carrying);
+    fn takes_carrier(&mut self, reached: Reached, at: usize) -> bool {
+        self.carrying_params(reached).get(at).copied().unwrap_or(false)
+    }
+
+    fn carrying_params(&mut self, reached: Reached) -> Rc<[bool]> {
+        if let Some(known) = self.carrying_params.get(&reached) {
+            return Rc::clone(known);
         }
-        self.carrying_params[&function].get(at).copied().unwrap_or(false)
+        let carrying: Rc<[bool]> = match reached {
+            Reached::One(function) => self.carrying_params_of(function),
+            Reached::Any(_) => {
+                let members = self.members(reached);
+                let each: Vec<_> = members.iter().map(|id| self.carrying_params(Reached::One(*id))).collect();
+                let count = each.iter().map(|params| params.len()).max().unwrap_or(0);
+                (0..count).map(|at| each.iter().any(|params| params.get(at) == Some(&true))).collect()
+            }
+        };
+        self.carrying_params.insert(reached, Rc::clone(&carrying));
+        carrying
+    }
+
+    fn carrying_params_of(&mut self, function: FnId) -> Rc<[bool]> {
+        let index = self.index;
+        let context = index.context(function);
+        let params = index.function(function).params.iter();
+        let types: Vec<Ty> = params.map(|param| index.type_of(&context, &param.ty)).collect();
+        types.iter().map(|ty| self.carries(ty, MAX_PART_DEPTH)).collect()
     }
 
     fn carries(&mut self, ty: &Ty, depth: usize) -> bool {

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use super::Reader;
 use super::value::{Bind, Summary, Val};
 use crate::facts::{Expr, Name, Path};
-use crate::index::FnId;
 use crate::program::{Event, EventKind, Inferred, Place, Scope, ScopeKind};
 use crate::rules::{HandleKind, Place as Slot, ScopeCall};
 
@@ -157,15 +156,15 @@ impl<'a> Reader<'_, 'a> {
 
     /// The run defines what is called, and its own code says what it binds: better than the rule.
     fn is_inferred_scope(&mut self, callee: Callee<'_, 'a>, arity: usize) -> bool {
-        let functions = match callee {
+        let reached = match callee {
             Callee::Path(path, _) => self.functions_at(path),
             Callee::Method(receiver, name) => self.methods(receiver, name, arity),
-            Callee::Macro(_) => Vec::new(),
+            Callee::Macro(_) => None,
         };
-        functions.into_iter().any(|id| {
-            let summary = self.all.summary(id);
-            let hands_scope = summary.invokes.iter().flat_map(|(_, given)| given).any(is_scoped_ret);
-            hands_scope || is_scoped_ret(&summary.output)
+        reached.is_some_and(|reached| {
+            let summary = self.all.effects(reached);
+            let outputs = std::iter::once(&summary.output).chain(&summary.others);
+            summary.invokes.iter().flat_map(|(_, given)| given).chain(outputs).any(is_scoped_ret)
         })
     }
 
@@ -179,14 +178,13 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// What a call did to the handles among its arguments.
-    pub(super) fn apply_effects(&mut self, place: Place, function: FnId, summary: &Summary, values: &[Val<'a>]) {
-        let name = self.all.index.function(function).name.to_string();
+    pub(super) fn apply_effects(&mut self, place: Place, name: &Name, summary: &Summary, values: &[Val<'a>]) {
         for (at, path, bind) in &summary.sets {
             let value = self.part_of_args(*at, path, values);
             let Some(id) = self.as_handle(&value) else { continue };
             let bind = match bind {
                 Bind::Scope(inner) if inner.kind != ScopeKind::Session => {
-                    Bind::Scope(Rc::new(Scope { kind: ScopeKind::Setter, place: Some(place), name: name.clone() }))
+                    Bind::Scope(Rc::new(Scope { kind: ScopeKind::Setter, place: Some(place), name: name.to_string() }))
                 }
                 Bind::None => {
                     self.unbind(id);
@@ -194,7 +192,7 @@ impl<'a> Reader<'_, 'a> {
                 }
                 other => other.clone(),
             };
-            self.bind_handle(place, id, bind, &name);
+            self.bind_handle(place, id, bind, name);
         }
         for (at, path) in &summary.ends {
             let value = self.part_of_args(*at, path, values);
@@ -206,7 +204,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// A call that gave a bound handle: a guard, opened here.
-    pub(super) fn note_guard(&mut self, place: Place, function: FnId, value: &Val<'a>, first_new: usize) {
+    pub(super) fn note_guard(&mut self, place: Place, name: &Name, value: &Val<'a>, first_new: usize) {
         match value {
             Val::Handle(id) if *id < first_new => {}
             Val::Handle(id) => {
@@ -214,9 +212,8 @@ impl<'a> Reader<'_, 'a> {
                 if scope.kind == ScopeKind::Session {
                     return;
                 }
-                let name = self.all.index.function(function).name.to_string();
-                self.note_nested(place, &name);
-                let scope = Scope { kind: ScopeKind::Guard, place: Some(place), name };
+                self.note_nested(place, name);
+                let scope = Scope { kind: ScopeKind::Guard, place: Some(place), name: name.to_string() };
                 let handle = &mut self.f.handles[*id];
                 handle.bind = Bind::Scope(Rc::new(scope));
                 handle.is_open_guard = handle.kind == HandleKind::Transaction;
@@ -224,13 +221,13 @@ impl<'a> Reader<'_, 'a> {
             }
             Val::Tuple(parts) => {
                 for part in parts.iter() {
-                    self.note_guard(place, function, part, first_new);
+                    self.note_guard(place, name, part, first_new);
                 }
             }
             Val::Obj(id) => {
                 let fields: Vec<Val<'a>> = self.f.objs[*id].fields.values().cloned().collect();
                 for field in fields.iter().filter(|field| matches!(field, Val::Handle(_))) {
-                    self.note_guard(place, function, field, first_new);
+                    self.note_guard(place, name, field, first_new);
                 }
             }
             _ => {}
@@ -285,7 +282,8 @@ impl<'a> Reader<'_, 'a> {
     }
 }
 
-fn is_scoped_ret(ret: &super::value::Ret) -> bool {
+/// Whether a result is, or holds, a handle of a scope.
+pub(super) fn is_scoped_ret(ret: &super::value::Ret) -> bool {
     match ret {
         super::value::Ret::Handle(handle) => matches!(handle.bind, Bind::Scope(_)),
         super::value::Ret::Obj(_, _, fields) => fields.iter().any(|(_, ret)| is_scoped_ret(ret)),

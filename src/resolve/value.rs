@@ -190,6 +190,8 @@ pub struct Obj<'a> {
 pub struct Summary {
     /// What it returns.
     pub output: Ret,
+    /// What else it may return, where a call reaches one of several functions.
+    pub others: Vec<Ret>,
     /// Handles among its arguments and their fields that it binds, or takes the tenant from.
     pub sets: Vec<(usize, Vec<Name>, Bind)>,
     /// Transactions among its arguments and their fields that it ends.

@@ -73,3 +73,33 @@ fn a_function_that_walks_down_what_it_is_given() {
         async fn walk(level: &mut Level, pool: &PgPool) { @(&mut level.pool).await; walk(&mut level.next, pool).await; @(pool).await; }",
     );
 }
+
+/// At this size nothing ends that looks at every impl for every call.
+#[test]
+fn a_trait_with_thousands_of_impls_that_call_each_other_and_thousands_of_callers() {
+    const THOUSANDS: usize = 3_000;
+    let impls = |at: usize| {
+        format!(
+            "struct J{at}(Box<dyn Job>);
+            impl Job for J{at} {{
+                fn next(&self) -> J{at} {{ of(self) }}
+                async fn run(&self, cx: &mut Cx, db: &mut PgConnection) {{
+                    sqlx::query(\"select 1 from orders_{at}\").execute(&mut *db).await;
+                    self.0.run(cx, db).await;
+                }}
+            }}
+            async fn call{at}(job: &dyn Job, cx: &mut Cx, pool: &PgPool) {{
+                job.next().run(cx, &mut pool.acquire().await?).await;
+            }}\n"
+        )
+    };
+    let program = format!(
+        "use sqlx::{{PgConnection, PgPool}};
+        struct Cx {{ db: PgConnection }}
+        trait Job {{ fn next(&self) -> Self; async fn run(&self, cx: &mut Cx, db: &mut PgConnection); }}
+        {}",
+        (0..THOUSANDS).map(impls).collect::<String>(),
+    );
+    let found = verdicts(&program, &RULES);
+    assert_eq!(found, (0..THOUSANDS).map(|at| (at, "gap".to_owned())).collect());
+}
