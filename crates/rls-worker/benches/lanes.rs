@@ -80,9 +80,11 @@ impl Bench {
 
     /// From the upload to the end of the job, through the queue.
     async fn lane(&self, tenant: TenantId, lane: &str, file: &[u8]) -> Duration {
-        with_tenant(&self.pool, tenant, async |mut tx| submit(&mut tx, &Queue::new(), lane, "long", file).await)
-            .await
-            .expect("the lane takes files");
+        with_tenant(&self.pool, tenant, async |mut tx| {
+            submit(&mut tx, &Queue::new(), lane, "long", file, "bench").await
+        })
+        .await
+        .expect("the lane takes files");
         self.work(tenant, lane).await
     }
 

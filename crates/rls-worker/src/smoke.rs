@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::guest::Farewell;
 use crate::notifications::transport::Transport;
 use crate::samples::{AGREEMENT, CATALOG, ORDERS, SHIP, now};
+use crate::ship::second_look::SecondLook;
 use crate::workers::job_processor::{State, worker};
 use crate::workers::jobs::{LANES, submit};
 use crate::workers::outcome::LaneError;
@@ -132,7 +133,7 @@ pub async fn enqueue(
     input: &Input,
 ) -> Result<JobId, LaneError> {
     with_tenant(pool, tenant, async |mut tx| match input {
-        Input::File(text) => Ok(submit(&mut tx, queue, lane, "sample.csv", text.as_bytes()).await?.job),
+        Input::File(text) => Ok(submit(&mut tx, queue, lane, "sample.csv", text.as_bytes(), "smoke").await?.job),
         Input::Payload(payload) => {
             let job = NewJob::new(lane, lane, payload)?.max_attempts(3);
             Ok(queue.enqueue(&mut tx, &job).await?.id())
@@ -171,7 +172,8 @@ pub async fn settle(pool: &RlsPool, tenant: TenantId) -> Result<(), LaneError> {
 }
 
 async fn open_jobs(tx: &mut TenantTx) -> Result<i64, LaneError> {
-    // A guest's farewell waits until the guest's time is over.
-    let sql = "select count(*) from rls_jobs where tenant_id = $1 and due_at is not null and lane <> $2";
-    Ok(sqlx::query_scalar(sql).bind(tx.tenant()).bind(Farewell::LANE).fetch_one(&mut **tx).await?)
+    // A guest's farewell waits until the guest's time is over, and a second look until a label is old.
+    let sql = "select count(*) from rls_jobs where tenant_id = $1 and due_at is not null and lane <> all ($2)";
+    let later = [Farewell::LANE, SecondLook::LANE];
+    Ok(sqlx::query_scalar(sql).bind(tx.tenant()).bind(later).fetch_one(&mut **tx).await?)
 }

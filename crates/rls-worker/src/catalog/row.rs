@@ -13,7 +13,7 @@ use crate::table::{Column, Fields, Severity};
 
 /// The columns, one row per product; the aliases are those of the legacy `wayfair` files.
 pub const COLUMNS: &[Column] = &[
-    Column::required("sku").or(&["Supplier Part Number"]),
+    Column::required("sku").or(&[LEGACY_SKU]),
     Column::required("title").or(&["Product Name"]),
     Column::optional("description"),
     Column::optional("category"),
@@ -31,6 +31,9 @@ pub const COLUMNS: &[Column] = &[
     Column::optional("aliases").or(&["Alternate SKUs"]),
     Column::optional("gtin").or(&["UPC", "EAN"]),
 ];
+
+/// What the legacy `wayfair` files call the number of a product.
+pub const LEGACY_SKU: &str = "Supplier Part Number";
 
 /// What clears a value.
 const CLEAR: &str = "\\N";

@@ -1,6 +1,6 @@
 //! What hands jobs in, counts them, and looks at one.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -37,19 +37,31 @@ enum OnJob {
     Requeue,
 }
 
-pub(super) async fn enqueue(pool: &RlsPool, tenant: TenantId, lane: &str, file: &Path) -> anyhow::Result<Passed> {
+#[derive(clap::Args)]
+pub(super) struct HandedIn {
+    /// The lane; `wayfair_upload` is the catalog
+    lane: String,
+    /// The file
+    file: PathBuf,
+    /// Who hands it in
+    #[arg(long, env = "USER", default_value = "operator")]
+    by: String,
+}
+
+pub(super) async fn enqueue(pool: &RlsPool, tenant: TenantId, what: &HandedIn) -> anyhow::Result<Passed> {
+    let HandedIn { lane, file, by } = what;
     let known = jobs::lane_of(lane)
         .with_context(|| format!("there is no lane `{lane}`; there are {}", jobs::LANES.join(", ")))?;
     let bytes = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let name = file.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let queue = Queue::new();
     let (job, duplicate) = if UPLOAD_LANES.contains(&known) {
-        let submitted =
-            with_tenant(pool, tenant, async |mut tx| jobs::submit(&mut tx, &queue, known, &name, &bytes).await).await?;
+        let submit = async |mut tx| jobs::submit(&mut tx, &queue, known, &name, &bytes, by).await;
+        let submitted = with_tenant(pool, tenant, submit).await?;
         (submitted.job, submitted.duplicate)
     } else {
         let payload: serde_json::Value = serde_json::from_slice(&bytes).context("the payload is no JSON")?;
-        let new = NewJob::new(known, known, &payload)?.max_attempts(3);
+        let new = jobs::created_by(NewJob::new(known, known, &payload)?.max_attempts(3), by);
         let job =
             with_tenant(pool, tenant, async |mut tx| Ok::<_, LaneError>(queue.enqueue(&mut tx, &new).await?)).await?;
         (job.id(), false)

@@ -102,10 +102,8 @@ enum Command {
     },
     /// Hand in a file, or a payload as a JSON file
     Enqueue {
-        /// The lane; `wayfair_upload` is the catalog
-        lane: String,
-        /// The file
-        file: PathBuf,
+        #[command(flatten)]
+        what: feed::HandedIn,
         #[command(flatten)]
         runtime: Runtime,
         /// Whose it is
@@ -234,9 +232,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Passed> {
         Command::Schedule { digest, runtime, tenant } => mail::schedule(&runtime.pool().await?, tenant, &digest).await,
         Command::Webhook(command) => webhook::webhook(&command).await,
         Command::Unsubscribe { token, key, runtime } => mail::unsubscribe(&token, &key, &runtime).await,
-        Command::Enqueue { lane, file, runtime, tenant } => {
-            feed::enqueue(&runtime.pool().await?, tenant, &lane, &file).await
-        }
+        Command::Enqueue { what, runtime, tenant } => feed::enqueue(&runtime.pool().await?, tenant, &what).await,
         Command::Status { runtime, tenant } => feed::status(&runtime.pool().await?, tenant).await,
         Command::Job(command) => feed::job(&command).await,
         Command::Finding(command) => desk::finding(&command).await,

@@ -60,7 +60,7 @@ impl Calendar {
     }
 
     /// An hour that comes twice counts the first time; one that is left out counts when the clock goes on.
-    fn time_on(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
+    pub(crate) fn time_on(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
         let at = day.and_time(NaiveTime::from_hms_opt(self.hour.into(), 0, 0)?);
         let tries = (0..=LONGEST_GAP).filter_map(|halves| at.checked_add_signed(Duration::minutes(30) * halves));
         tries

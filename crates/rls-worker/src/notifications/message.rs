@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::templates::Rendered;
 use super::told::{Severity, Told, hour};
+use crate::trade::detection;
 use crate::workers::outcome::Job;
 
 /// Who wants to hear of a template.
@@ -116,9 +117,10 @@ impl Message<'_> {
         Ok(self.is_too_much(tx, now).await?.then_some(Held::TooMuch))
     }
 
-    /// Whether the recipient heard of the same thing within a day.
+    /// Whether the recipient heard of the same thing that stands out just now.
     async fn is_cooling(&self, tx: &mut TenantTx, now: DateTime<Utc>) -> sqlx::Result<bool> {
         let Some(key) = &self.told.limit.cooldown_key else { return Ok(false) };
+        let hours = detection::load(tx).await?.spike_cooldown_hours;
         sqlx::query_scalar(
             "select exists (select from notification_deliveries where template = $1 and channel = $2 and recipient = $3
                  and cooldown_key = $4 and status in ('QUEUED', 'DEFERRED', 'SENT') and created_at > $5)",
@@ -127,7 +129,7 @@ impl Message<'_> {
         .bind(&self.recipient.channel)
         .bind(&self.recipient.user_id)
         .bind(key)
-        .bind(now - Duration::hours(24))
+        .bind(now - Duration::hours(hours.into()))
         .fetch_one(&mut **tx)
         .await
     }

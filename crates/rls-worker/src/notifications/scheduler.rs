@@ -136,7 +136,7 @@ async fn detect_spikes(tx: &mut TenantTx, queue: &Queue, today: NaiveDate) -> sq
     }
     let yesterday = today - Duration::days(1);
     let mut told = 0;
-    for (scope, series) in series(tx, yesterday).await? {
+    for (scope, series) in series(tx, yesterday, config.spike_baseline_days).await? {
         let Some((last, before)) = series.split_last() else { continue };
         let Some(found) = spike_detection::spike(before, last, &config) else { continue };
         let new = sqlx::query(
@@ -161,24 +161,25 @@ async fn detect_spikes(tx: &mut TenantTx, queue: &Queue, today: NaiveDate) -> sq
     Ok(told)
 }
 
-/// The 28 days before a day and the day itself, zero-filled, for each measure that the day has, and for all as `ALL`.
+/// So many days before a day and the day itself, zero-filled, for each measure that the day has, and for all as `ALL`.
 ///
 /// Orders that were more than a week old when they were caught are left out, so that a bulk import is no spike.
-async fn series(tx: &mut TenantTx, last: NaiveDate) -> sqlx::Result<BTreeMap<String, Vec<Day>>> {
+async fn series(tx: &mut TenantTx, last: NaiveDate, before: i32) -> sqlx::Result<BTreeMap<String, Vec<Day>>> {
     let rows: Vec<(String, Decimal, i32)> = sqlx::query_as(
         "with caught as (
              select c.first_caught_on as day, c.exposure_cad, array_append(c.measure_codes, 'ALL') as scopes
              from trade_caught_orders c join orders o on o.tenant_id = c.tenant_id and o.id = c.order_id
-             where c.first_caught_on between $1 - 28 and $1 and o.order_date >= c.first_caught_on - 7
+             where c.first_caught_on between $1 - $2 and $1 and o.order_date >= c.first_caught_on - 7
          ), scopes as (
              select distinct unnest(scopes) as scope from caught where day = $1
          )
          select s.scope, coalesce(sum(c.exposure_cad), 0) as exposure, count(c.day)::integer as orders
-         from scopes s cross join generate_series($1 - 28, $1, interval '1 day') as d (day)
+         from scopes s cross join generate_series($1 - $2, $1, interval '1 day') as d (day)
          left join caught c on c.day = d.day::date and s.scope = any (c.scopes)
          group by s.scope, d.day order by s.scope, d.day",
     )
     .bind(last)
+    .bind(before)
     .fetch_all(&mut **tx)
     .await?;
     let mut series: BTreeMap<String, Vec<Day>> = BTreeMap::new();

@@ -51,7 +51,7 @@ impl Severity {
 pub(super) struct Limit {
     /// So many per hour of this kind.
     pub(super) per_hour: Option<(i32, String)>,
-    /// Once a day of this.
+    /// Once of this in the time that the tenant has set.
     pub(super) cooldown_key: Option<String>,
     /// What is too much in an hour is told of together at its end, under this kind.
     pub(super) grouped_as: Option<String>,

@@ -17,6 +17,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use self::case::Case;
+pub(super) use self::shipment::LABEL;
 use self::shipment::Shipment;
 use super::agreement::Agreement;
 use super::charge::Charge;

@@ -52,6 +52,18 @@ impl Layout {
         Err(FileError::new("MAPPING_REQUIRED", format!("the layout is not known; the file has: {}", titles.join(", "))))
     }
 
+    /// What it is called in the result of a job.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Layout::Canonical(_) => "canonical",
+            Layout::Fedex(_) => "fedex",
+            Layout::Ups(_) => "ups",
+            Layout::Agreement(_) => "carrier-agreement",
+            Layout::Overrides(_) => "carrier-overrides",
+        }
+    }
+
     /// Whether its rows are charges.
     #[must_use]
     pub fn has_charges(&self) -> bool {

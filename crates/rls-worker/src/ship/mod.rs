@@ -14,6 +14,7 @@ pub mod layout;
 pub mod override_import;
 pub mod reaudit;
 mod reconciling;
+pub mod second_look;
 pub mod tenant_carrier_overrides;
 pub mod ups;
 

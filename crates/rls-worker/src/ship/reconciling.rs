@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rls_runtime::TenantTx;
 use sqlx::types::Json;
-use uuid::Uuid;
 
 use super::findings::{Finding, unauthorized_key};
 use crate::workers::outcome::Job;
@@ -15,7 +14,6 @@ use crate::workers::outcome::Job;
 /// A finding that is on file.
 #[derive(Debug, Clone, Default, sqlx::FromRow)]
 struct Known {
-    id: Uuid,
     dedupe_key: String,
     charge_key: Option<String>,
     parent_key: Option<String>,
@@ -46,7 +44,7 @@ struct Plan {
     /// Those that were superseded and are justified again.
     again: Vec<String>,
     /// Those that are not justified any more.
-    superseded: Vec<Uuid>,
+    superseded: Vec<String>,
 }
 
 fn plan(known: &[Known], found: Vec<Finding>) -> Plan {
@@ -68,7 +66,8 @@ fn plan(known: &[Known], found: Vec<Finding>) -> Plan {
     let held_keys: BTreeSet<&str> = held.values().copied().collect();
     let goes_with_held = |of: &Known| of.parent_key.as_deref().is_some_and(|parent| held_keys.contains(parent));
     let gone = known.iter().filter(|of| of.state == "OPEN" && !of.is_touched && !goes_with_held(of));
-    let superseded = gone.filter(|of| !justified.contains(of.dedupe_key.as_str())).map(|of| of.id).collect();
+    let superseded =
+        gone.filter(|of| !justified.contains(of.dedupe_key.as_str())).map(|of| of.dedupe_key.clone()).collect();
     let again = known.iter().filter(|of| of.can_come_back() && justified.contains(of.dedupe_key.as_str()));
     let again = again.map(|of| of.dedupe_key.clone()).collect();
     Plan { findings, again, superseded }
@@ -94,11 +93,12 @@ pub(super) async fn write(
     settings: &str,
 ) -> sqlx::Result<Written> {
     let plan = plan(&known(tx, shipments).await?, found);
-    let superseded = supersede(tx, job, &plan.superseded).await?;
+    let superseded: Vec<&str> = plan.superseded.iter().map(String::as_str).collect();
+    let superseded = act(tx, job, Move::Supersede, &superseded).await?;
     let news = store(tx, job, &plan, settings).await?;
     let auto =
         plan.findings.iter().filter(|finding| finding.is_auto_disputed).map(|finding| finding.dedupe_key.as_str());
-    dispute(tx, job, &auto.collect::<Vec<_>>()).await?;
+    act(tx, job, Move::Dispute, &auto.collect::<Vec<_>>()).await?;
     Ok(Written { findings: plan.findings, news: news.into_iter().collect(), superseded })
 }
 
@@ -109,22 +109,14 @@ pub(super) async fn supersede_unauthorized(
     carrier: &str,
     account: &str,
 ) -> sqlx::Result<u64> {
-    let open: Vec<Uuid> = sqlx::query_scalar(
-        "select f.id from ship_findings f
-         where f.dedupe_key = $1 and f.state = 'OPEN' and not exists (
-             select from ship_finding_events e where e.finding_id = f.id and e.actor <> 'worker')",
-    )
-    .bind(unauthorized_key(carrier, account))
-    .fetch_all(&mut *tx)
-    .await?;
-    supersede(tx, job, &open).await
+    act(tx, job, Move::Supersede, &[&unauthorized_key(carrier, account)]).await
 }
 
 async fn known(tx: &mut TenantTx, shipments: &[(String, String)]) -> sqlx::Result<Vec<Known>> {
     let (carriers, trackings): (Vec<&str>, Vec<&str>) =
         shipments.iter().map(|(carrier, tracking)| (carrier.as_str(), tracking.as_str())).unzip();
     sqlx::query_as(
-        "select f.id, f.dedupe_key, f.charge_key, f.parent_key, f.state, f.superseded_by is not null as is_superseded,
+        "select f.dedupe_key, f.charge_key, f.parent_key, f.state, f.superseded_by is not null as is_superseded,
              exists (select from ship_finding_events e where e.finding_id = f.id and e.actor <> 'worker')
                  or exists (select from ship_claim_findings k where k.finding_id = f.id) as is_touched
          from unnest($1::text[], $2::text[]) as wanted (carrier, tracking), lateral (
@@ -135,26 +127,6 @@ async fn known(tx: &mut TenantTx, shipments: &[(String, String)]) -> sqlx::Resul
     .bind(trackings)
     .fetch_all(&mut *tx)
     .await
-}
-
-/// A state that somebody has changed meanwhile is let be.
-async fn supersede(tx: &mut TenantTx, job: &Job, findings: &[Uuid]) -> sqlx::Result<u64> {
-    if findings.is_empty() {
-        return Ok(0);
-    }
-    let done = sqlx::query(
-        "with closed as (
-             update ship_findings f set state = 'DISMISSED', superseded_by = $2
-             where f.id = any (array(select unnest($1::uuid[]))) and f.state = 'OPEN' returning f.id
-         )
-         insert into ship_finding_events (finding_id, from_state, to_state, job_id, note)
-         select id, 'OPEN', 'DISMISSED', $2, 'superseded: not justified any more' from closed",
-    )
-    .bind(findings)
-    .bind(job.id)
-    .execute(&mut *tx)
-    .await?;
-    Ok(done.rows_affected())
 }
 
 /// Writes findings, and gives the keys of those that are new or open again. An open one is brought up to date.
@@ -194,26 +166,53 @@ async fn store(tx: &mut TenantTx, job: &Job, plan: &Plan, settings: &str) -> sql
     .await
 }
 
-/// Disputes what is large enough and what nobody has opened again by hand.
-async fn dispute(tx: &mut TenantTx, job: &Job, findings: &[&str]) -> sqlx::Result<()> {
-    if findings.is_empty() {
-        return Ok(());
+/// What the worker does about a finding by itself.
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    /// It is not justified any more.
+    Supersede,
+    /// It is large enough.
+    Dispute,
+}
+
+impl Move {
+    const fn to(self) -> &'static str {
+        match self {
+            Move::Supersede => "DISMISSED",
+            Move::Dispute => "DISPUTED",
+        }
     }
-    sqlx::query(
+
+    const fn note(self) -> &'static str {
+        match self {
+            Move::Supersede => "superseded: not justified any more",
+            Move::Dispute => "the amount reaches auto_dispute_min",
+        }
+    }
+}
+
+/// Moves those that are open and that nobody has touched, each with its audit row: what somebody has done meanwhile is let be.
+async fn act(tx: &mut TenantTx, job: &Job, action: Move, keys: &[&str]) -> sqlx::Result<u64> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let done = sqlx::query(
         "with moved as (
-             update ship_findings f set state = 'DISPUTED'
+             update ship_findings f set state = $3, superseded_by = case when $3 = 'DISMISSED' then $2 else f.superseded_by end
              where f.dedupe_key = any (array(select unnest($1::text[]))) and f.state = 'OPEN' and not exists (
                  select from ship_finding_events e where e.finding_id = f.id and e.actor <> 'worker')
              returning f.id
          )
          insert into ship_finding_events (finding_id, from_state, to_state, job_id, note)
-         select id, 'OPEN', 'DISPUTED', $2, 'the amount reaches auto_dispute_min' from moved",
+         select id, 'OPEN', $3, $2, $4 from moved",
     )
-    .bind(findings)
+    .bind(keys)
     .bind(job.id)
+    .bind(action.to())
+    .bind(action.note())
     .execute(&mut *tx)
     .await?;
-    Ok(())
+    Ok(done.rows_affected())
 }
 
 #[cfg(test)]
@@ -222,7 +221,6 @@ mod tests {
 
     fn known(id: u128, state: &str) -> Known {
         Known {
-            id: Uuid::from_u128(id),
             dedupe_key: format!("DIM{id}"),
             charge_key: Some(format!("charge{id}")),
             state: state.to_owned(),
@@ -237,11 +235,11 @@ mod tests {
         serde_json::from_value(finding).unwrap()
     }
 
-    /// The keys that are written, those that come back, and the ids that are superseded.
-    fn planned(known: &[Known], found: Vec<Finding>) -> (Vec<String>, Vec<String>, Vec<u128>) {
+    /// The keys that are written, those that come back, and those that are superseded.
+    fn planned(known: &[Known], found: Vec<Finding>) -> (Vec<String>, Vec<String>, Vec<String>) {
         let plan = plan(known, found);
         let written = plan.findings.into_iter().map(|finding| finding.dedupe_key).collect();
-        (written, plan.again, plan.superseded.into_iter().map(|id| id.as_u128()).collect())
+        (written, plan.again, plan.superseded)
     }
 
     #[test]
@@ -250,9 +248,9 @@ mod tests {
             planned(&[known(1, "OPEN")], vec![found("DIM1", "charge1", None)]),
             (vec!["DIM1".into()], vec![], vec![])
         );
-        assert_eq!(planned(&[known(1, "OPEN")], vec![]), (vec![], vec![], vec![1]));
+        assert_eq!(planned(&[known(1, "OPEN")], vec![]), (vec![], vec![], vec!["DIM1".into()]));
         let other_kind = planned(&[known(1, "OPEN")], vec![found("RATE1", "charge1", None)]);
-        assert_eq!(other_kind, (vec!["RATE1".into()], vec![], vec![1]), "one charge has one finding");
+        assert_eq!(other_kind, (vec!["RATE1".into()], vec![], vec!["DIM1".into()]), "one charge has one finding");
     }
 
     #[test]

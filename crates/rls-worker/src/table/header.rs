@@ -37,6 +37,7 @@ impl Column {
 #[derive(Debug, Clone)]
 pub struct Header {
     places: Vec<(&'static str, usize)>,
+    titles: Vec<String>,
 }
 
 impl Header {
@@ -64,7 +65,13 @@ impl Header {
                 (None, _) => {}
             }
         }
-        Ok(Header { places })
+        Ok(Header { places, titles })
+    }
+
+    /// Whether the file calls a column so.
+    #[must_use]
+    pub fn has_title(&self, column: &str, title: &str) -> bool {
+        self.place(column).and_then(|at| self.titles.get(at)).is_some_and(|own| *own == normalised(title))
     }
 
     /// Where a column is.

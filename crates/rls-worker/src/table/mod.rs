@@ -107,6 +107,12 @@ impl Table {
         Table { text, delimiter, numbering, max_rows: limits.rows, encoding_guessed: false }
     }
 
+    /// Whether the file is a spreadsheet.
+    #[must_use]
+    pub fn is_spreadsheet(&self) -> bool {
+        self.numbering == Numbering::FirstCell
+    }
+
     /// What stands between the cells of the file; a comma for a spreadsheet.
     #[must_use]
     pub fn delimiter(&self) -> char {

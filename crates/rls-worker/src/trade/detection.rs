@@ -41,6 +41,10 @@ pub struct Config {
     pub spike_floor_cad: Decimal,
     /// The orders that it must have.
     pub spike_min_orders: i32,
+    /// The days before it that say what is usual.
+    pub spike_baseline_days: i32,
+    /// For so many hours nobody is told again of the same thing.
+    pub spike_cooldown_hours: i32,
 }
 
 impl Default for Config {
@@ -63,6 +67,8 @@ impl Default for Config {
             spike_ratio: Decimal::new(15, 1),
             spike_floor_cad: Decimal::from(1000),
             spike_min_orders: 5,
+            spike_baseline_days: 28,
+            spike_cooldown_hours: 24,
         }
     }
 }

@@ -11,7 +11,7 @@ use rls_runtime::worker::{self, Context, Job as _, JobError, Lane, Worker};
 use rls_runtime::{RlsPool, TenantTx};
 use serde_json::json;
 
-use super::handlers::sima_validation;
+use super::handlers::{ship_upload, sima_validation};
 use super::outcome::{Job, LaneError, Outcome, keep_row_errors};
 use super::upload::{Catalog, Charges, Orders, Upload};
 use crate::guest;
@@ -20,6 +20,7 @@ use crate::notifications::events::{self, Event, raise};
 use crate::notifications::outbox::{self, Batch};
 use crate::notifications::pages::Pages;
 use crate::notifications::transport::Transport;
+use crate::ship::second_look::SecondLook;
 
 /// What all jobs share.
 #[derive(Clone)]
@@ -57,6 +58,7 @@ pub fn worker(pool: RlsPool, state: State, slots: usize) -> Worker<State> {
         .register::<NotificationEvent>()
         .register::<NotificationDigest>()
         .register::<guest::Farewell>()
+        .register::<SecondLook>()
         .lane(Lane::new("catalog_upload").formerly("wayfair_upload").slots(slots))
         .lane(Lane::new("order_upload").slots(slots))
         .lane(Lane::new("ship_upload").slots(slots))
@@ -64,6 +66,7 @@ pub fn worker(pool: RlsPool, state: State, slots: usize) -> Worker<State> {
         .lane(Lane::new("notification_event").slots(slots))
         .lane(Lane::new("notification_digest").slots(slots))
         .lane(Lane::new(guest::Farewell::LANE).slots(1))
+        .lane(Lane::new(SecondLook::LANE).slots(1))
 }
 
 impl worker::Job for sima_validation::Payload {
@@ -122,6 +125,29 @@ impl worker::Job for guest::Farewell {
         let now = (cx.state().now)();
         let left = cx.with_tenant(async |mut tx| self.say(&mut tx, now).await).await?;
         Ok(left.map_or(worker::Outcome::Complete, worker::Outcome::Snooze))
+    }
+}
+
+impl worker::Job for SecondLook {
+    type State = State;
+    const LANE: &'static str = "ship_second_look";
+    const KIND: &'static str = "ship_second_look";
+
+    async fn run(self, cx: Context<State>) -> Result<worker::Outcome, JobError> {
+        let job = job(&cx);
+        let ended = cx
+            .with_tenant(async |mut tx| {
+                // The tenant may have said since that it is somewhere else.
+                let begins = self.begins(&mut tx).await?;
+                if begins > job.now {
+                    return Ok(worker::Outcome::Snooze((begins - job.now).to_std().unwrap_or_default()));
+                }
+                let job = job.by_the_clock_of(&mut tx).await?;
+                let outcome = ship_upload::look_again(&mut tx, &job, &self).await?;
+                complete(&cx, &mut tx, &job, outcome).await
+            })
+            .await;
+        settle(&cx, &job, Self::LANE, ended).await
     }
 }
 

@@ -37,6 +37,11 @@ pub fn lane_of(name: &str) -> Option<&'static str> {
     LANES.iter().find(|lane| **lane == name).copied()
 }
 
+/// A job that somebody hands in says who, by a word that its status has.
+pub fn created_by(job: NewJob, who: &str) -> NewJob {
+    job.tag(format!("created_by:{who}"))
+}
+
 /// Keeps a file and enqueues its job. The same file again has the same job; one that failed gets another life.
 ///
 /// # Errors
@@ -47,6 +52,7 @@ pub async fn submit(
     lane: &str,
     name: &str,
     bytes: &[u8],
+    who: &str,
 ) -> Result<Submitted, LaneError> {
     let lane = lane_of(lane).filter(|lane| UPLOAD_LANES.contains(lane));
     let lane = lane.ok_or_else(|| FileError::new("LANE_UNKNOWN", "the lane takes no files"))?;
@@ -76,7 +82,7 @@ pub async fn submit(
             None => {}
         }
     }
-    let job = queue.enqueue(tx, &upload_job(lane, upload)?).await?.id();
+    let job = queue.enqueue(tx, &created_by(upload_job(lane, upload)?, who)).await?.id();
     sqlx::query("update uploads set job_id = $2 where id = $1")
         .bind(upload)
         .bind(job.as_uuid())

@@ -1,6 +1,6 @@
 //! What a handler is given, and what it says at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -71,6 +71,9 @@ pub struct Outcome {
     pub outputs: Map<String, Value>,
     /// How long it took by the worker's clock, in milliseconds.
     pub duration_ms: u64,
+    /// The days of labels that have to be looked at again.
+    #[serde(skip)]
+    pub second_looks: BTreeSet<NaiveDate>,
 }
 
 impl Outcome {

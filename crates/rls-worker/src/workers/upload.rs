@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::handlers::{catalog_upload, order_upload, ship_upload, sima_validation};
 use super::job_processor::{State, complete, job, settle};
 use super::outcome::{Job, LaneError, Outcome};
+use crate::ship::second_look;
 use crate::trade::detection;
 
 /// A lane that takes files.
@@ -87,8 +88,10 @@ impl FileLane for Orders {
 impl FileLane for Charges {
     const NAME: &'static str = "ship_upload";
 
-    async fn take(tx: &mut TenantTx, _: &Queue, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
-        ship_upload::handle(tx, job, file).await
+    async fn take(tx: &mut TenantTx, queue: &Queue, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
+        let outcome = ship_upload::handle(tx, job, file).await?;
+        second_look::plan(tx, queue, &outcome.second_looks).await?;
+        Ok(outcome)
     }
 }
 

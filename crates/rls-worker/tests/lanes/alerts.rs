@@ -181,7 +181,9 @@ async fn what_waits_for_too_long_by_each_of_its_rules() {
                      select id, 'SUBMITTED', 'ann', '2026-02-06T13:00Z' from ship_claims";
     change(&pool, TENANT_A, claimed).await;
     change(&pool, TENANT_A, submitted).await;
-    assert!(stale("claim").await.1.contains("the carrier has not acknowledged: 1, the oldest for 11 days"));
+    let (_, text) = stale("claim").await;
+    assert!(text.contains("the carrier has not acknowledged: 1, the oldest for 11 days"), "{text}");
+    assert!(text.contains("with ann"), "who moved it last has it: {text}");
 }
 
 #[tokio::test]

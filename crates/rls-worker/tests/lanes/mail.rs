@@ -184,17 +184,7 @@ async fn no_answer_after_the_message_is_tried_once_more_and_not_again() {
     for (answer, patience) in [(Answer::HangUp, PATIENT), (Answer::SilentEnd, IMPATIENT)] {
         let (_db, pool) = subscribed(&["ann"]).await;
         let server = MailServer::start(&[answer; 5]).await;
-        let worker = mailing(&pool, &server, patience, 1);
-        exception(&pool, "k").await;
-        worker.drain(TENANT_A).await.unwrap();
-        let waiting = deliveries(&pool).await;
-        assert_eq!((&waiting[0]["status"], &waiting[0]["unknown_ends"]), (&json!("DEFERRED"), &json!(1)), "{waiting}");
-        retry_now(&pool).await;
-        worker.drain(TENANT_A).await.unwrap();
-        let failed = deliveries(&pool).await;
-        assert_eq!(failed[0]["status"], "FAILED", "{failed}");
-        assert!(failed[0]["reason"].as_str().unwrap().starts_with("DELIVERY_UNKNOWN: "), "{failed}");
-        assert_eq!(summary(&pool).await["state"], "completed");
+        tries_once_more(&pool, &mailing(&pool, &server, patience, 1)).await;
         let ids: Vec<_> =
             server.messages().iter().map(|message| header(message, "Message-ID").map(str::to_owned)).collect();
         assert!(ids.len() == 2 && ids[0] == ids[1], "the second can be told from a new one: {ids:?}");

@@ -20,5 +20,6 @@ mod processor;
 mod reaudits;
 mod repeats;
 mod reviews;
+mod second_look;
 mod support;
 mod webhooks;

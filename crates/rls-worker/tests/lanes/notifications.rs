@@ -101,6 +101,11 @@ async fn the_same_event_twice_is_told_once_and_too_many_are_held_back() {
         select(&pool, TENANT_A, "select subject from notification_deliveries where template = 'trade-spike' limit 1")
             .await;
     assert_eq!(subject[0]["subject"], "SIMA exposure spike: UDS 47.4× normal");
+    change(&pool, TENANT_A, "insert into trade_detection_config (spike_cooldown_hours) values (0)").await;
+    enqueue(&pool, TENANT_A, "notification_event", spike("s3")).await;
+    processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
+    let sent = "select count(*) from notification_deliveries where template = 'trade-spike' and status = 'SENT'";
+    assert_eq!(select(&pool, TENANT_A, sent).await, json!([{"count": 2}]), "this tenant wants to hear of all");
 }
 
 #[tokio::test]
@@ -219,6 +224,14 @@ async fn a_day_that_stands_out_is_told_once() {
     let tick = async || {
         with_tenant(&pool, TENANT_A, async |mut tx| scheduler::tick_tenant(&mut tx, &queue, now()).await).await.unwrap()
     };
+    // In one week there is nothing that stands out: its days are missing.
+    let week = "insert into trade_detection_config (spike_baseline_days) values (7);
+        update trade_caught_orders set first_caught_on = first_caught_on + 100 where first_caught_on between '2026-02-09' and '2026-02-12'";
+    db.execute_as_tenant(TENANT_A, week).await.unwrap();
+    assert_eq!(tick().await, 0);
+    let usual = "update trade_detection_config set spike_baseline_days = 28;
+        update trade_caught_orders set first_caught_on = first_caught_on - 100 where first_caught_on > '2026-03-01'";
+    db.execute_as_tenant(TENANT_A, usual).await.unwrap();
     assert_eq!(tick().await, 2, "the measure, and all of them");
     assert_eq!(tick().await, 0);
     let spikes =

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use rls_runtime::queue::{NewJob, Queue};
 use rls_runtime::testing::TENANT_A;
+use rls_runtime::worker::Worker;
 use rls_runtime::{RlsPool, with_tenant};
+use rls_worker::workers::job_processor::State;
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -26,6 +28,20 @@ pub async fn exception(pool: &RlsPool, key: &str) {
 pub async fn retry_now(pool: &RlsPool) {
     let sql = "update rls_jobs set due_at = now(), rank = now() where state = 'retryable'";
     assert_eq!(change(pool, TENANT_A, sql).await, 1, "the job waits to be tried again");
+}
+
+/// Tells of something while nobody knows what becomes of it: it is sent once more, and then given up.
+pub async fn tries_once_more(pool: &RlsPool, worker: &Worker<State>) {
+    exception(pool, "k").await;
+    worker.drain(TENANT_A).await.unwrap();
+    let waiting = deliveries(pool).await;
+    assert_eq!((&waiting[0]["status"], &waiting[0]["unknown_ends"]), (&json!("DEFERRED"), &json!(1)), "{waiting}");
+    retry_now(pool).await;
+    worker.drain(TENANT_A).await.unwrap();
+    let failed = deliveries(pool).await;
+    assert_eq!(failed[0]["status"], "FAILED", "{failed}");
+    assert!(failed[0]["reason"].as_str().unwrap().starts_with("DELIVERY_UNKNOWN: "), "{failed}");
+    assert_eq!(summary(pool).await["state"], "completed");
 }
 
 pub async fn deliveries(pool: &RlsPool) -> Value {

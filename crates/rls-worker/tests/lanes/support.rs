@@ -106,9 +106,11 @@ pub fn processor_at(pool: &RlsPool, mail: &std::path::Path, time: DateTime<Utc>)
 
 /// Hands a file in.
 pub async fn hand_in(pool: &RlsPool, tenant: TenantId, lane: &str, file: &str) -> Submitted {
-    with_tenant(pool, tenant, async |mut tx| submit(&mut tx, &Queue::new(), lane, "sample.csv", file.as_bytes()).await)
-        .await
-        .unwrap_or_else(|error| panic!("{lane}: {error}"))
+    with_tenant(pool, tenant, async |mut tx| {
+        submit(&mut tx, &Queue::new(), lane, "sample.csv", file.as_bytes(), "ann").await
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{lane}: {error}"))
 }
 
 /// Enqueues a job that is no file.

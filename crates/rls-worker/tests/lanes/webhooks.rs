@@ -146,14 +146,7 @@ async fn no_answer_is_tried_once_more_and_not_again() {
     {
         let server = HttpServer::start(&[answer; 5]).await;
         let (_db, pool, worker, _) = listening(&server, patience).await;
-        exception(&pool, "k").await;
-        worker.drain(TENANT_A).await.unwrap();
-        let waiting = deliveries(&pool).await;
-        assert_eq!((&waiting[0]["status"], &waiting[0]["unknown_ends"]), (&json!("DEFERRED"), &json!(1)), "{waiting}");
-        retry_now(&pool).await;
-        worker.drain(TENANT_A).await.unwrap();
-        let failed = deliveries(&pool).await;
-        assert!(failed[0]["reason"].as_str().unwrap().starts_with("DELIVERY_UNKNOWN: "), "{failed}");
+        tries_once_more(&pool, &worker).await;
         let posted = server.posted();
         assert_eq!(posted.len(), 2);
         assert_eq!(posted[0].headers["webhook-id"], posted[1].headers["webhook-id"], "whoever got it twice can tell");

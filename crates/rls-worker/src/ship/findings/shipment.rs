@@ -7,7 +7,7 @@ use super::case::Case;
 use super::{Finding, OrderFacts};
 
 /// How old a label must be that never moved, in days, before nobody waits for it any more.
-const LABEL: Days = Days::new(10);
+pub(in crate::ship) const LABEL: Days = Days::new(10);
 
 /// A day, and the time of it where that is known.
 pub(super) type Moment = (NaiveDate, Option<NaiveTime>);

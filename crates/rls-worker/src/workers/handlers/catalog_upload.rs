@@ -3,7 +3,7 @@
 use rls_runtime::TenantTx;
 
 use crate::catalog::ingest;
-use crate::catalog::row::{self, COLUMNS, ProductRow};
+use crate::catalog::row::{self, COLUMNS, LEGACY_SKU, ProductRow};
 use crate::orders::ingest::{Lines, match_products};
 use crate::table::{Fields, FileError, Header, Limits, Parsed, Table, Tally, Unique};
 use crate::workers::outcome::{Job, LaneError, Outcome, keep_row_errors};
@@ -49,10 +49,20 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
             break;
         }
     }
+    outcome.output("adapter", adapter(&table, &header));
     outcome.output("encodingGuessed", table.encoding_guessed);
     outcome.output("orderLinesMatched", rematched);
     keep_row_errors(tx, job, &tally.errors).await?;
     Ok(outcome)
+}
+
+/// How the file was read: the titles of the older lane are read like any other.
+fn adapter(table: &Table, header: &Header) -> &'static str {
+    match (header.has_title("sku", LEGACY_SKU), table.is_spreadsheet()) {
+        (true, _) => "wayfair",
+        (false, true) => "catalog-excel",
+        (false, false) => "catalog-csv",
+    }
 }
 
 /// The titles of the file.

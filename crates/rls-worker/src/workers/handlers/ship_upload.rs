@@ -11,6 +11,7 @@ use crate::ship::charge::Charge;
 use crate::ship::charge_codes::ChargeCodes;
 use crate::ship::ingest::{self, Occurrences};
 use crate::ship::layout::Layout;
+use crate::ship::second_look::{self, SecondLook};
 use crate::ship::{carrier_agreement_import, override_import, reaudit, tenant_carrier_overrides};
 use crate::table::{FileError, Header, Limits, Parsed, Refusal, RowError, Severity, Table, Tally};
 use crate::workers::outcome::{Job, LaneError, Outcome, keep_row_errors};
@@ -26,11 +27,14 @@ const BATCH: usize = 2_000;
 pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
     let table = Table::open(file, &Limits::default())?;
     planning::by_key(tx).await?;
-    match Layout::of(&table)? {
-        Layout::Agreement(header) => agreement(tx, job, &table, &header).await,
-        Layout::Overrides(header) => overrides(tx, job, &table, &header).await,
-        layout => charges(tx, job, &table, &layout).await,
-    }
+    let layout = Layout::of(&table)?;
+    let mut outcome = match &layout {
+        Layout::Agreement(header) => agreement(tx, job, &table, header).await,
+        Layout::Overrides(header) => overrides(tx, job, &table, header).await,
+        layout => charges(tx, job, &table, layout).await,
+    }?;
+    outcome.output("adapter", layout.name());
+    Ok(outcome)
 }
 
 async fn agreement(tx: &mut TenantTx, job: &Job, table: &Table, header: &Header) -> Result<Outcome, LaneError> {
@@ -53,6 +57,17 @@ async fn overrides(tx: &mut TenantTx, job: &Job, table: &Table, header: &Header)
     let audited = reaudit::after_overrides(tx, job, &overrides).await?;
     let mut outcome = taken_whole(tx, job, overrides.len(), &audited).await?;
     outcome.output("overrides", overrides.len());
+    Ok(outcome)
+}
+
+/// Audits the shipments of a day whose labels nobody has scanned.
+///
+/// # Errors
+/// When the database says no.
+pub async fn look_again(tx: &mut TenantTx, job: &Job, look: &SecondLook) -> Result<Outcome, LaneError> {
+    planning::by_key(tx).await?;
+    let mut outcome = Outcome::default();
+    show(&mut outcome, &look.take(tx, job).await?);
     Ok(outcome)
 }
 
@@ -119,6 +134,7 @@ async fn charges(tx: &mut TenantTx, job: &Job, table: &Table, layout: &Layout) -
     outcome.output("linksMade", links.linked.len());
     outcome.output("linksAmbiguous", links.ambiguous);
     show(&mut outcome, &audited);
+    outcome.second_looks = second_look::days(tx, job, &touched.shipments).await?;
     keep_row_errors(tx, job, &tally.errors).await?;
     Ok(outcome)
 }
