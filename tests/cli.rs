@@ -190,6 +190,16 @@ impl Orders {
     }
 
     #[test]
+    fn what_keeps_cargo_from_a_workspace_is_told_without_paths_of_this_machine() {
+        let manifest = PACKAGE.replace("2024", "2077").replace("2021", "2077");
+        assert!(manifest.contains("2077"), "the edition of the package is not known here");
+        let folder = project(&[("Cargo.toml", &manifest), ("src/lib.rs", GAP)]);
+        let report = report(&folder, &[]);
+        let reason = report["blind_spots"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("manifest at `Cargo.toml`: ") && reason.contains("2077"), "{reason}");
+    }
+
+    #[test]
     fn standard_input_stands_for_one_file() {
         use std::io::Write;
         let folder = project(&[("Cargo.toml", PACKAGE), ("src/lib.rs", "mod other;\n"), ("src/other.rs", GAP)]);

@@ -59,24 +59,30 @@ pub struct Workspace {
     pub packages: Vec<Package>,
 }
 
-/// Asks cargo. The error is cargo's own first line.
+/// Asks cargo. The error is cargo's own, with what caused it.
 pub fn workspace(manifest: &Path, cargo_flags: &[String]) -> Result<Workspace, String> {
     let mut command = MetadataCommand::new();
     command.manifest_path(manifest).no_deps().other_options(cargo_flags.to_vec());
-    let metadata = command.exec().map_err(|error| first_line(&error))?;
+    let metadata = command.exec().map_err(|error| said(&error, manifest))?;
     let root = metadata.workspace_root.clone().into_std_path_buf();
     let target = metadata.target_directory.clone().into_std_path_buf();
     Ok(Workspace { root, target, packages: members(metadata) })
 }
 
-fn first_line(error: &cargo_metadata::Error) -> String {
+/// What cargo said is wrong, and the last of the causes that it gave, with paths relative to the manifest's folder.
+fn said(error: &cargo_metadata::Error, manifest: &Path) -> String {
     let text = match error {
         cargo_metadata::Error::CargoMetadata { stderr } => stderr.clone(),
         other => other.to_string(),
     };
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let start = lines.iter().position(|line| line.starts_with("error")).unwrap_or(0);
-    lines.get(start).map_or_else(|| "no message".to_owned(), |line| line.trim_start_matches("error: ").to_owned())
+    let first = lines.iter().find(|line| line.starts_with("error")).or(lines.first()).copied().unwrap_or("no message");
+    let first = first.trim_start_matches("error: ");
+    let caused_by = |pair: &&[&str]| pair[0] == "Caused by:";
+    let cause = lines.windows(2).rfind(caused_by).map(|pair| pair[1].split(" (os error").next().unwrap_or_default());
+    let said = cause.map_or_else(|| first.to_owned(), |cause| format!("{first}: {cause}"));
+    let folder = manifest.parent().unwrap_or(manifest).display().to_string();
+    said.replace(&format!("{folder}/"), "")
 }
 
 fn members(metadata: Metadata) -> Vec<Package> {

@@ -122,6 +122,7 @@ fn blind_spot(error: &ignore::Error, start: &Path, root: &Path) -> Option<BlindS
         return None;
     }
     let reason = match innermost(error) {
+        ignore::Error::Loop { ancestor, .. } if ancestor == root => "link loop back to the root".to_owned(),
         ignore::Error::Loop { ancestor, .. } => format!("link loop back to `{}`", shown(ancestor, root)),
         ignore::Error::Io(io) => format!("cannot be read: {}", reason(io)),
         _ => return None,

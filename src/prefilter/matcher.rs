@@ -27,7 +27,8 @@ impl Matcher {
     /// A matcher of these names.
     #[must_use]
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
-        let names: Vec<&str> = names.into_iter().collect();
+        // Nothing is not a word, and would be found everywhere without end.
+        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
         if names.len() > MANY && names.iter().all(|name| name.bytes().all(|byte| is_word(&byte))) {
             return Self::Many(names.into_iter().map(Name::new).collect());
         }
@@ -71,6 +72,7 @@ mod tests {
         let matcher = Matcher::new(["sqlx", "PgPool", "Pool"]);
         assert!(matcher.matches("use sqlx::query;"));
         assert!(matcher.matches("PgPool"));
+        assert!(!Matcher::new(["", "sqlx"]).matches("a b"));
         assert!(!matcher.matches("sqlx_like MyPgPoolish r_sqlx"));
         assert!(matcher.matches("a Pool."));
         assert!(matcher.matches("MyPool, Pool"));

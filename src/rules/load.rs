@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::check::{self, Row};
-use super::{Rules, merge};
+use super::{Rules, merge, names};
 use crate::user_error::{UserError, nearest};
 
 /// The rules file of a project.
@@ -104,6 +104,12 @@ pub fn load(origin: Option<&Origin>, root: &Path) -> Result<Loaded, UserError> {
     Ok(Loaded { rules, project: Some(RulesFile { path: path.clone(), shown, text, rows }), merged })
 }
 
+/// The names of the packs that are compiled in.
+fn shipped_packs() -> Result<Vec<String>, UserError> {
+    let rules: Rules = toml::from_str(SHIPPED).map_err(|error| shipped_is_broken(&error))?;
+    Ok(rules.packs.into_iter().map(|pack| pack.name).collect())
+}
+
 /// Both halves are checked before they are merged, so this is our mistake and no user's.
 fn shipped_is_broken(error: &toml::de::Error) -> UserError {
     UserError::new(format!("the merged rules do not load: {}", error.message()))
@@ -120,8 +126,12 @@ fn read(path: &Path, text: &str, origin: &Origin) -> Result<(toml::Table, Vec<Ro
     };
     let Some(table) = section(document()?) else { return Ok((toml::Table::new(), Vec::new())) };
     let rows = check::rows(table.get_ref());
+    let packs = shipped_packs()?;
+    let named = names::check(table.get_ref(), path, text)
+        .and_then(|()| names::check_packs(table.get_ref(), &packs, path, text));
     let rules = Rules::deserialize(Deserializer::from(table)).map_err(in_file)?;
     check::check(&rules, &rows, path, text)?;
+    named?;
     let plain = section(document()?).map(|table| toml::Table::deserialize(Deserializer::from(table)));
     Ok((plain.transpose().map_err(in_file)?.unwrap_or_default(), rows))
 }
@@ -151,13 +161,19 @@ fn toml_error(path: &Path, text: &str, error: &toml::de::Error) -> UserError {
         (format!("unknown key `{typed}`"), Some(help))
     } else if message.starts_with("missing field") {
         let name = quoted.first().copied().unwrap_or_default();
-        let example = if name == "schema" { "1" } else { "\"...\"" };
+        let example = match name {
+            "schema" => "1",
+            "paths" => "[\"...\"]",
+            _ => "\"...\"",
+        };
         (format!("`{name}` is missing"), Some(format!("add `{name} = {example}`")))
     } else if let Some((message, help)) = message.split_once(": write ") {
         (message.to_owned(), Some(format!("write {help}")))
     } else if message.starts_with("unknown variant") {
         let (typed, known) = quoted.split_first().map_or(("", &[][..]), |(typed, known)| (*typed, known));
         (format!("`{typed}` is not a kind"), Some(format!("write one of {}", known.join(", "))))
+    } else if let Some((found, wanted)) = of_wrong_type(&message) {
+        (format!("{found} instead of {wanted}"), Some(format!("write {wanted}")))
     } else {
         (lower_first(&message), Some("correct the TOML at the marked place".to_owned()))
     };
@@ -166,6 +182,23 @@ fn toml_error(path: &Path, text: &str, error: &toml::de::Error) -> UserError {
         Some(help) => error.help(help),
         None => error,
     }
+}
+
+/// What was found and what belongs there, where serde says that a value is of the wrong type.
+fn of_wrong_type(message: &str) -> Option<(String, &'static str)> {
+    if message.contains("OneOrMany") {
+        return Some(("a value".to_owned(), "a name or a list of names: `\"begin\"` or `[\"begin\", \"try_begin\"]`"));
+    }
+    let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
+    let (found, wanted) = rest.rsplit_once(", expected ")?;
+    let wanted = match wanted {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a number from 0 on",
+        "a sequence" => "a list: `[\"...\"]`",
+        "a string" => "a text in quotes: `\"...\"`",
+        "a boolean" => "`true` or `false`",
+        _ => return None,
+    };
+    Some((found.to_owned(), wanted))
 }
 
 fn lower_first(text: &str) -> String {
@@ -271,6 +304,50 @@ mod tests {
         );
         let (_, message, help) = mistake("[scope]\n");
         assert_eq!((message.as_str(), help.as_str()), ("`schema` is missing", "add `schema = 1`"));
+    }
+
+    #[test]
+    fn names_that_no_code_has_are_marked() {
+        let row = |row: &str| mistake(&format!("schema = 1\n{row}\n"));
+        for name in ["a::", "::a", "a b", "Tx<'_>", "f()", "a.b"] {
+            let (marked, message, _) = row(&format!("[[scope.closure]]\ncall = \"{name}\"\nhandle = \"closure:0\""));
+            assert_eq!((marked, message), (format!("\"{name}\""), format!("`{name}` is no name")));
+        }
+        let (marked, message, _) =
+            row("[[pack]]\nname = \"x\"\n[[pack.execute]]\nmethod = [\"go\", \"\"]\nhandle = \"arg:0\"");
+        assert_eq!((marked.as_str(), message.as_str()), ("\"\"", "the row names nothing"));
+        let (_, message, _) = row("[[pack]]\nname = \"x\"\ncrates = [\"tokio-postgres\"]");
+        assert_eq!(message, "`tokio-postgres` is no name");
+        let (_, message, _) = row("[[entry]]\npath = \"the worker\"\nkind = \"worker\"");
+        assert_eq!(message, "`the worker` is no name");
+    }
+
+    #[test]
+    fn a_pack_that_is_extended_is_there() {
+        let extending = |name| mistake(&format!("schema = 1\n[[pack]]\nname = \"x\"\nextends = \"{name}\"\n"));
+        let (marked, message, help) = extending("disel");
+        assert_eq!((marked.as_str(), message.as_str()), ("\"disel\"", "there is no pack `disel`"));
+        assert_eq!(help, "write `diesel`");
+        let many: String = (0..80).map(|at| format!("[[pack]]\nname = \"x{at}\"\n")).collect();
+        assert!(mistake(&format!("schema = 1\n{many}")).1.ends_with("packs are more than can be told apart"));
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_are_marked_with_what_belongs_there() {
+        let row = |row: &str| mistake(&format!("schema = 1\n{row}\n"));
+        let (marked, message, help) = row("[scope]\ntenant_settings = \"app.tenant_id\"");
+        assert_eq!(marked, "\"app.tenant_id\"");
+        assert_eq!(message, "string \"app.tenant_id\" instead of a list: `[\"...\"]`");
+        assert_eq!(help, "write a list: `[\"...\"]`");
+        let (_, _, help) = row("[[scope.guard]]\ncall = \"x\"\nhandle = \"return\"\narity = -1");
+        assert_eq!(help, "write a number from 0 on");
+        let (_, _, help) = row("[[pack]]\nname = \"x\"\n[[pack.execute]]\nmethod = 5\nhandle = \"arg:0\"");
+        assert!(help.starts_with("write a name or a list of names"), "{help}");
+        let (_, message, help) = row("[[scope.closure]]\ncall = \"x\"\nhandle = \"closure:4000000000\"");
+        assert_eq!(message, "`4000000000` is not the number of an argument");
+        assert_eq!(help, "write `closure:0` for the first one");
+        let (_, _, help) = row("[[area]]\nname = \"Jobs\"\nrisk = \"stops\"");
+        assert_eq!(help, "add `paths = [\"...\"]`");
     }
 
     #[test]

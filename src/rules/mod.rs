@@ -5,6 +5,7 @@
 mod check;
 mod load;
 mod merge;
+mod names;
 mod paths;
 
 use serde::{Deserialize, Serialize};
@@ -141,12 +142,21 @@ pub enum Place {
     Link(String, usize),
 }
 
+/// No call has more arguments, and no tuple more elements.
+const LAST_ARGUMENT: usize = 255;
+
 impl TryFrom<String> for Place {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let number = |text: &str| text.parse::<usize>().map_err(|_| format!("`{text}` is not a number"));
         let parts: Vec<&str> = text.split(':').collect();
+        let number = |written: &str| match written.parse::<usize>() {
+            Ok(number) if number <= LAST_ARGUMENT => Ok(number),
+            _ => {
+                let before = text.strip_suffix(written).unwrap_or_default();
+                Err(format!("`{written}` is not the number of an argument: write `{before}0` for the first one"))
+            }
+        };
         Ok(match parts.as_slice() {
             ["receiver"] => Self::Receiver,
             ["root"] => Self::Root,
