@@ -14,7 +14,7 @@ use crate::tenant::TenantId;
 use super::job::{ClaimedJob, Heartbeat, JobId, Lease};
 use super::{Queue, duration_micros};
 
-/// Takes what is due in the order of rank, and gives up on the leases that have run out. They can be claimed the next time.
+/// Takes what is due in the order of rank, and says whether there are leases that have run out.
 ///
 /// The lists are materialized, or else the planner may run them once per row and claim more than the limit.
 /// The rows are then found by where they are, for their locks keep them there; a join would let the planner, which does not know how many are picked, read the whole table.
@@ -26,24 +26,6 @@ WITH clock AS MATERIALIZED (
 ), bell AS MATERIALIZED (
     SELECT coalesce(min(d.low_rank), '-infinity') AS rank, coalesce(min(d.low_lease), '-infinity') AS lease
     FROM rls_doorbell d WHERE d.tenant_id = $1 AND d.lane = $2
-), expired AS MATERIALIZED (
-    SELECT j.id FROM rls_jobs j
-    WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing'
-      AND j.due_at <= (SELECT now FROM clock) AND j.due_at >= (SELECT lease FROM bell)
-    ORDER BY j.due_at
-    LIMIT 100
-    FOR UPDATE SKIP LOCKED
-), reclaimed AS (
-    UPDATE rls_jobs j
-    SET state = CASE WHEN j.cancel_requested THEN 'cancelled' WHEN j.attempt >= j.max_attempts THEN 'discarded'
-                     ELSE 'retryable' END,
-        due_at = CASE WHEN NOT j.cancel_requested AND j.attempt < j.max_attempts THEN clock.now END,
-        rank = clock.now - j.priority * interval '1 minute',
-        finished_at = CASE WHEN j.cancel_requested OR j.attempt >= j.max_attempts THEN clock.now END,
-        worker = NULL,
-        last_error = 'the lease of attempt ' || j.attempt || ' ran out'
-    FROM clock
-    WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM expired))
 ), running AS MATERIALIZED (
     SELECT count(*) AS n FROM rls_jobs j
     WHERE $7::int8 IS NOT NULL AND j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing'
@@ -62,11 +44,41 @@ WITH clock AS MATERIALIZED (
     SET state = 'executing', token = $8, attempt = j.attempt + 1, worker = $5,
         claimed_at = (SELECT now FROM clock), due_at = (SELECT now + $6 * interval '1 microsecond' FROM clock)
     WHERE j.tenant_id = $1 AND j.ctid = ANY (ARRAY(SELECT ctid FROM picked))
-    RETURNING j.id, j.kind, j.payload, j.attempt, j.max_attempts, date_part('epoch', j.rank) AS place,
-              date_part('epoch', (SELECT now FROM clock) - j.rank - j.priority * interval '1 minute') AS waited,
-              (SELECT rls_jobs_passed() - passed FROM clock) AS passed
+    RETURNING j.id, j.kind, j.payload, j.attempt, j.max_attempts, j.priority,
+              date_part('epoch', (SELECT now FROM clock) - j.rank) AS ahead, (SELECT rls_jobs_passed() - passed FROM clock) AS passed
 )
-SELECT reclaimed.n AS reclaimed, claimed.* FROM (SELECT count(*) AS n FROM expired) reclaimed LEFT JOIN claimed ON true";
+SELECT expired.some AS some_expired, claimed.* FROM (
+    SELECT EXISTS (
+        SELECT FROM rls_jobs j
+        WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing'
+          AND j.due_at <= (SELECT now FROM clock) AND j.due_at >= (SELECT lease FROM bell)
+    ) AS some
+) expired LEFT JOIN claimed ON true";
+
+/// Gives up on the leases that have run out. Their jobs can be claimed the next time.
+const RECLAIM: &str = "
+WITH clock AS MATERIALIZED (
+    SELECT coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', now()) AS now
+), bell AS MATERIALIZED (
+    SELECT coalesce(min(d.low_lease), '-infinity') AS lease FROM rls_doorbell d WHERE d.tenant_id = $1 AND d.lane = $2
+), expired AS MATERIALIZED (
+    SELECT j.id FROM rls_jobs j
+    WHERE j.tenant_id = $1 AND j.lane = $2 AND j.state = 'executing'
+      AND j.due_at <= (SELECT now FROM clock) AND j.due_at >= (SELECT lease FROM bell)
+    ORDER BY j.due_at
+    LIMIT 100
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE rls_jobs j
+SET state = CASE WHEN j.cancel_requested THEN 'cancelled' WHEN j.attempt >= j.max_attempts THEN 'discarded'
+                 ELSE 'retryable' END,
+    due_at = CASE WHEN NOT j.cancel_requested AND j.attempt < j.max_attempts THEN clock.now END,
+    rank = clock.now - j.priority * interval '1 minute',
+    finished_at = CASE WHEN j.cancel_requested OR j.attempt >= j.max_attempts THEN clock.now END,
+    worker = NULL,
+    last_error = 'the lease of attempt ' || j.attempt || ' ran out'
+FROM clock
+WHERE j.tenant_id = $1 AND j.id = ANY (ARRAY(SELECT id FROM expired))";
 
 /// So many remains are sooner passed, and as many more as jobs are claimed, than the doorbell's marks are raised.
 const REMAINS: i64 = 100;
@@ -181,23 +193,28 @@ impl Queue {
             .bind(token)
             .fetch_all(&mut *tx)
             .await?;
-        let (mut jobs, mut reclaimed, mut passed) = (Vec::with_capacity(rows.len()), 0, 0);
+        let (mut jobs, mut some_expired, mut passed) = (Vec::with_capacity(rows.len()), false, 0);
         for row in &rows {
-            reclaimed = row.try_get::<i64, _>("reclaimed")?.unsigned_abs();
+            some_expired = row.try_get("some_expired")?;
             // Without a job there is one row all the same.
             if let Some(id) = row.try_get("id")? {
                 passed = row.try_get("passed")?;
-                let lease = Lease { job: JobId::new(id), token };
-                jobs.push((row.try_get::<f64, _>("place")?, read(lease, tenant, &claim.lane, row)?));
+                jobs.push(InLine::read(Lease { job: JobId::new(id), token }, tenant, &claim.lane, row)?);
             }
         }
+        let reclaimed = if some_expired {
+            let reclaim = sqlx::query(RECLAIM).bind(tenant).bind(&claim.lane).bind(self.now());
+            reclaim.execute(&mut *tx).await?.rows_affected()
+        } else {
+            0
+        };
         let is_full = jobs.len() == claim.limit as usize;
         if !is_full || passed > 2 * jobs.len() as i64 + REMAINS {
             self.quiet(tx, &claim.lane, is_full).await?;
         }
         // An update returns its rows in whatever order.
-        jobs.sort_by(|(a, first), (b, second)| a.total_cmp(b).then(first.lease.job.cmp(&second.lease.job)));
-        Ok(Claimed { jobs: jobs.into_iter().map(|(_, job)| job).collect(), reclaimed })
+        jobs.sort_by(|a, b| b.ahead.total_cmp(&a.ahead).then(a.job.lease.job.cmp(&b.job.lease.job)));
+        Ok(Claimed { jobs: jobs.into_iter().map(|in_line| in_line.job).collect(), reclaimed })
     }
 
     /// Extend leases, and learn which are lost and which jobs somebody wants cancelled. The answers are in the order of the leases.
@@ -231,17 +248,28 @@ impl Queue {
     }
 }
 
-fn read(lease: Lease, tenant: TenantId, lane: &str, row: &PgRow) -> sqlx::Result<ClaimedJob> {
-    Ok(ClaimedJob {
-        lease,
-        tenant,
-        lane: lane.to_owned(),
-        kind: row.try_get("kind")?,
-        payload: row.try_get("payload")?,
-        attempt: count(row, "attempt")?,
-        max_attempts: count(row, "max_attempts")?,
-        waited: Duration::try_from_secs_f64(row.try_get("waited")?).unwrap_or_default(),
-    })
+/// A job, and how many seconds ago its place in the line was.
+struct InLine {
+    ahead: f64,
+    job: ClaimedJob,
+}
+
+impl InLine {
+    fn read(lease: Lease, tenant: TenantId, lane: &str, row: &PgRow) -> sqlx::Result<InLine> {
+        let (ahead, priority): (f64, i16) = (row.try_get("ahead")?, row.try_get("priority")?);
+        let waited = Duration::try_from_secs_f64(ahead - 60.0 * f64::from(priority)).unwrap_or_default();
+        let job = ClaimedJob {
+            lease,
+            tenant,
+            lane: lane.to_owned(),
+            kind: row.try_get("kind")?,
+            payload: row.try_get("payload")?,
+            attempt: count(row, "attempt")?,
+            max_attempts: count(row, "max_attempts")?,
+            waited,
+        };
+        Ok(InLine { ahead, job })
+    }
 }
 
 pub(super) fn count(row: &PgRow, column: &str) -> sqlx::Result<u32> {

@@ -42,6 +42,7 @@
 //! - **Stopping.** When `shutdown` resolves nothing more is claimed; what runs is told, may finish for a while, and then goes back into the queue without having lost an attempt.
 
 mod backoff;
+mod claimed;
 mod context;
 mod drain;
 mod execute;

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::error::Error;
@@ -15,9 +15,10 @@ use crate::options::ScopeOptions;
 use crate::queue::{Claim, ClaimedJob, Due};
 use crate::scope::with_tenant_opts;
 
+use super::claimed::{Claimed, Room};
 use super::pace::Pace;
-use super::quota::{Quota, Slot};
-use super::running::{Entry, Running};
+use super::quota::Quota;
+use super::running::Running;
 use super::settle::Ended;
 use super::turns::Turns;
 use super::{Lane, Shared, metrics};
@@ -47,10 +48,7 @@ const UNWRITTEN: usize = 3;
 pub(crate) struct Served {
     lane: Lane,
     running: Running,
-    ended: mpsc::UnboundedSender<Ended>,
-    slots: Arc<Semaphore>,
-    unwritten: Arc<Semaphore>,
-    pace: Arc<Pace>,
+    room: Arc<Room>,
 }
 
 /// Where a lane stands.
@@ -58,6 +56,8 @@ struct Course {
     turns: Turns,
     quota: Quota,
     line: Line,
+    /// The last claim got all that it asked for.
+    is_busy: bool,
     jobs: JoinSet<()>,
 }
 
@@ -90,7 +90,8 @@ impl Served {
     pub(crate) fn new(lane: Lane, running: Running, ended: mpsc::UnboundedSender<Ended>) -> Served {
         let slots = Arc::new(Semaphore::new(lane.slots));
         let unwritten = Arc::new(Semaphore::new(lane.slots * UNWRITTEN));
-        Served { lane, running, ended, slots, unwritten, pace: Arc::default() }
+        let room = Room { slots, unwritten, pace: Pace::default(), ended, is_limited: lane.is_limited() };
+        Served { lane, running, room: Arc::new(room) }
     }
 
     pub(crate) async fn serve<S>(
@@ -102,7 +103,7 @@ impl Served {
         S: Clone + Send + Sync + 'static,
     {
         let (turns, quota) = (Turns::default(), Quota::of(&self.lane));
-        let mut course = Course { turns, quota, line: Line::default(), jobs: JoinSet::new() };
+        let mut course = Course { turns, quota, line: Line::default(), is_busy: false, jobs: JoinSet::new() };
         while !*stopping.borrow() {
             while course.jobs.try_join_next().is_some() {}
             // Before it looks, so that nothing is missed between the look and the wait.
@@ -133,7 +134,7 @@ impl Served {
         while course.jobs.join_next().await.is_some() {}
         // Once the last end is written.
         let all = u32::try_from(self.lane.slots * UNWRITTEN).unwrap_or(u32::MAX);
-        drop(self.unwritten.acquire_many(all).await);
+        drop(self.room.unwritten.acquire_many(all).await);
         if let Err(error) = course.quota.shrink(&shared, 0).await {
             tracing::warn!(%error, lane = ?self.lane.names(), "slots cannot be given back, their lease will run out");
         }
@@ -141,14 +142,16 @@ impl Served {
 
     /// Short jobs make room for many in a moment, and many cost little more to claim than one. Long ones do not, and then one slot is enough.
     async fn wait_for_room(&self) {
-        drop(self.unwritten.acquire().await);
-        drop(self.slots.acquire().await);
-        let many = u32::try_from(self.lane.slots / 2).unwrap_or(1).max(1);
-        let room = async {
-            drop(self.unwritten.acquire_many(many).await);
-            drop(self.slots.acquire_many(many).await);
+        let ahead = self.goes_ahead();
+        let room = async |jobs: u32| {
+            drop(self.room.unwritten.acquire_many(jobs).await);
+            if !ahead {
+                drop(self.room.slots.acquire_many(jobs).await);
+            }
         };
-        tokio::time::timeout(MOMENT, room).await.ok();
+        room(1).await;
+        let many = u32::try_from(self.lane.slots / 2).unwrap_or(1).max(1);
+        tokio::time::timeout(MOMENT, room(many)).await.ok();
     }
 
     /// Give every tenant with something due its share of the free slots, beginning after the one that was served last.
@@ -161,72 +164,75 @@ impl Served {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let free = self.slots.available_permits().min(self.unwritten.available_permits());
-        if free == 0 {
+        if self.free(self.lane.slots) == 0 {
             return Ok(Round::Claimed);
         }
         let goes_on = course.line.is_fresh();
         if !goes_on {
-            course.line = self.look(shared, &course.turns).await?;
+            course.line = self.look(shared, course).await?;
         }
         if course.line.due.is_empty() {
             course.quota.shrink(shared, self.used()).await?;
             return Ok(Round::Idle);
         }
         let held = course.quota.grow(shared, self.lane.slots).await?;
-        let room = held.saturating_sub(self.used()).min(free);
-        let claimed = self.give_turns(shared, stopping, course, room).await;
+        let has_room = self.free(held) > 0;
+        let claimed = self.give_turns(shared, stopping, course, held).await;
         if claimed.is_err() {
             course.line = Line::default();
         }
         course.quota.shrink(shared, self.used()).await?;
         // Where others were faster with the rest of the line, there may be more behind it.
-        let has_seen_all = room == 0 || !goes_on;
+        let has_seen_all = !has_room || !goes_on;
         Ok(if claimed? == 0 && has_seen_all { Round::Waiting } else { Round::Claimed })
     }
 
     fn used(&self) -> usize {
-        self.lane.slots - self.slots.available_permits()
+        self.lane.slots - self.room.slots.available_permits()
     }
 
-    async fn look<S>(&self, shared: &Shared<S>, turns: &Turns) -> Result<Line, Error> {
+    async fn look<S>(&self, shared: &Shared<S>, course: &Course) -> Result<Line, Error> {
         let limit = u32::try_from(self.lane.slots + LOOK_AHEAD).unwrap_or(u32::MAX);
-        let due = shared.in_time(shared.queue.due(&shared.pool, self.lane.names(), turns.last(), limit)).await?;
+        let due = shared.queue.due(&shared.pool, self.lane.names(), course.turns.last(), limit);
+        let mut due = VecDeque::from(shared.in_time(due).await?);
         metrics::looked(self.lane.name(), due.len());
+        // Nobody comes between two turns of one that is alone, and while its jobs begin it can claim the next.
+        if due.len() == 1 && course.is_busy && self.room.pace.is_quick() {
+            due.extend(due.front().cloned());
+        }
         let weight = due.iter().map(|due| self.lane.weights.of(due.tenant)).sum();
-        Ok(Line { due: due.into(), looked: Some(Instant::now()), weight })
+        Ok(Line { due, looked: Some(Instant::now()), weight })
     }
 
     /// Let those in the line claim, several at once, while there is room; says how many jobs they got.
     ///
-    /// Whose turn was cut short goes on with it the next time, so nobody is asked after that.
+    /// Whose turn was cut short for want of room goes on with it, and nobody is asked before that.
     async fn give_turns<S>(
         &self,
         shared: &Arc<Shared<S>>,
         stopping: &watch::Receiver<bool>,
-        Course { turns, quota, line, jobs }: &mut Course,
-        mut room: usize,
+        Course { turns, quota, line, is_busy, jobs }: &mut Course,
+        held: usize,
     ) -> Result<usize, Error>
     where
         S: Clone + Send + Sync + 'static,
     {
         let at_once = (shared.pool.max_connections() as usize / 4).clamp(1, 4);
-        let share = self.share(line, room, at_once);
+        let share = self.share(line, self.free(held).min(self.lane.slots));
         // Where the slots are free again in a moment, nobody's turn is cut short for the rest of them.
-        let worthwhile = if self.pace.is_quick() { (self.lane.slots / at_once).min(room) } else { 1 };
-        let (mut claims, mut got, mut is_cut, mut failed) = (FuturesOrdered::new(), 0, false, None);
+        let worthwhile = if self.room.pace.is_quick() { share.min(self.lane.slots / 2).max(1) } else { 1 };
+        let (mut claims, mut under_way, mut got, mut is_cut, mut failed) = (FuturesOrdered::new(), 0, 0, false, None);
         loop {
-            while claims.len() < at_once
-                && room > 0
-                && room >= worthwhile
-                && !is_cut
-                && failed.is_none()
-                && !*stopping.borrow()
-            {
+            while claims.len() < at_once && !is_cut && failed.is_none() && !*stopping.borrow() {
+                let room = self.free(held).saturating_sub(under_way);
+                let is_first = claims.is_empty() && got == 0;
+                if room == 0 || !is_first && (room < worthwhile || !line.is_fresh()) {
+                    break;
+                }
                 let Some(due) = line.due.pop_front() else { break };
                 let allowed = turns.allowance(&due, share * self.lane.weights.of(due.tenant));
                 let asked = allowed.min(room);
-                (room, is_cut) = (room - asked, asked < allowed);
+                (under_way, is_cut) = (under_way + asked, asked < allowed);
                 claims.push_back(async move {
                     let began = Instant::now();
                     let claimed = self.claim(shared, &due, asked).await;
@@ -240,9 +246,10 @@ impl Served {
                 failed.get_or_insert(error);
                 Vec::new()
             });
-            (room, got) = (room + asked - claimed.len(), got + claimed.len());
-            is_cut = turns.note(&due, allowed, asked, claimed.len());
-            if is_cut {
+            (under_way, got) = (under_way - asked, got + claimed.len());
+            *is_busy = claimed.len() == asked;
+            is_cut &= asked == allowed;
+            if turns.note(&due, allowed, asked, claimed.len()) {
                 line.due.push_front(due);
             }
             let together = Arc::new(AtomicUsize::new(claimed.len()));
@@ -251,9 +258,20 @@ impl Served {
         failed.map_or(Ok(got), Err)
     }
 
+    /// How many jobs may be claimed, for those slots that the worker has.
+    fn free(&self, held: usize) -> usize {
+        let unwritten = self.room.unwritten.available_permits();
+        if self.goes_ahead() { unwritten } else { held.saturating_sub(self.used()).min(unwritten) }
+    }
+
+    /// Where the slots are free again in a moment jobs are claimed for them before they are. Those of other workers are not this one's to count on.
+    fn goes_ahead(&self) -> bool {
+        self.room.pace.is_quick() && !self.room.is_limited
+    }
+
     /// A few jobs for each, and with many slots a few more than that, but still for sixteen tenants at least; unless the slots are free again in a moment.
-    fn share(&self, line: &Line, room: usize, at_once: usize) -> usize {
-        let of_all = if self.pace.is_quick() { line.due.len().clamp(1, at_once) } else { 16 };
+    fn share(&self, line: &Line, room: usize) -> usize {
+        let of_all = if self.room.pace.is_quick() { line.due.len().clamp(1, 2) } else { 16 };
         room.div_ceil(line.weight.max(1)).max(self.lane.slots / of_all)
     }
 
@@ -283,50 +301,12 @@ impl Served {
     ) where
         S: Clone + Send + Sync + 'static,
     {
-        // Only this loop takes them, so there is one of each.
-        let slot = Arc::clone(&self.slots).try_acquire_owned();
-        let (Ok(slot), Ok(unwritten)) = (slot, Arc::clone(&self.unwritten).try_acquire_owned()) else { return };
-        let attempt = Claimed {
-            entry: self.running.add(job.tenant, job.lease, claimed_at),
-            slot: quota.slot(slot),
-            unwritten,
-            limited: self.lane.is_limited(),
-            pace: Arc::clone(&self.pace),
-            together: Arc::clone(together),
-            ended: self.ended.clone(),
-        };
-        jobs.spawn(attempt.run(Arc::clone(shared), job));
-    }
-}
-
-/// What a job holds from its claim on.
-struct Claimed {
-    entry: Entry,
-    slot: Slot,
-    unwritten: OwnedSemaphorePermit,
-    limited: bool,
-    pace: Arc<Pace>,
-    /// How many of those that were claimed together have not ended.
-    together: Arc<AtomicUsize>,
-    ended: mpsc::UnboundedSender<Ended>,
-}
-
-impl Claimed {
-    async fn run<S>(self, shared: Arc<Shared<S>>, job: ClaimedJob)
-    where
-        S: Clone + Send + Sync + 'static,
-    {
-        let Claimed { entry, slot, unwritten, limited, pace, together, ended } = self;
-        let (tenant, lease, lane, began) = (job.tenant, job.lease, job.lane.clone(), Instant::now());
-        let settlement = shared.execute(job, &entry).await;
-        pace.note(began.elapsed());
-        let more_to_come = together.fetch_sub(1, Ordering::Relaxed) > 1 && pace.is_quick();
-        // Over all workers a job counts until its end is written; in this one the next may run.
-        let slot = limited.then_some(slot);
-        if let Some(settlement) = settlement {
-            ended
-                .send(Ended { tenant, lease, lane, settlement, more_to_come, entry, _slot: slot, _room: unwritten })
-                .ok();
-        }
+        // No more were asked for than there is room for.
+        let Ok(unwritten) = Arc::clone(&self.room.unwritten).try_acquire_owned() else { return };
+        let slot = Arc::clone(&self.room.slots).try_acquire_owned().ok().map(|slot| quota.slot(slot));
+        let entry = self.running.add(job.tenant, job.lease, claimed_at);
+        let room = Arc::clone(&self.room);
+        let claimed = Claimed { entry, slot, unwritten, together: Arc::clone(together), room };
+        jobs.spawn(claimed.run(Arc::clone(shared), job));
     }
 }

@@ -45,6 +45,13 @@ impl Job for Act {
             "fail" => Err(JobError::fail("no use")),
             "retry" => Err(JobError::retry("not yet")),
             "hang" => std::future::pending().await,
+            "briefly" => {
+                // So that others can run meanwhile.
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+                Ok(Outcome::Complete)
+            }
             "loiter" => {
                 let (holds, is_held) = oneshot::channel();
                 tokio::spawn(loiter(cx, holds));

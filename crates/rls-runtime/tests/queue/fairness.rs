@@ -38,13 +38,13 @@ fn micros(time: SystemTime) -> i64 {
     i64::try_from(since.as_micros()).expect("it is not that late")
 }
 
-fn one_worker(site: &Site, lane: Lane) -> Running {
+pub fn one_worker(site: &Site, lane: Lane) -> Running {
     let (sender, log) = mpsc::unbounded_channel();
     start(serving(site, Log(sender), lane), log)
 }
 
 /// The most jobs that ran at the same time.
-fn most_at_once(events: &[Event]) -> usize {
+pub fn most_at_once(events: &[Event]) -> usize {
     let (mut running, mut most) = (0, 0);
     for (event, ..) in events {
         match *event {
@@ -56,7 +56,7 @@ fn most_at_once(events: &[Event]) -> usize {
     most
 }
 
-async fn events(log: &mut mpsc::UnboundedReceiver<Event>, gone: usize) -> Vec<Event> {
+pub async fn events(log: &mut mpsc::UnboundedReceiver<Event>, gone: usize) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     while events.iter().filter(|(event, ..)| *event == "gone").count() < gone {
         events.push(log.recv().await.expect("the worker runs"));

@@ -4,6 +4,7 @@
 mod pgbouncer;
 
 mod acting;
+mod ahead;
 mod doorbell;
 mod durable;
 mod enqueue;
