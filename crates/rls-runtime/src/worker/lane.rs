@@ -35,6 +35,8 @@ impl Lane {
     }
 
     /// Run at most so many jobs at once in this worker.
+    ///
+    /// Where jobs are short a few more are claimed, and wait for a slot: those that get none within a second go back to the queue.
     pub fn slots(mut self, slots: usize) -> Lane {
         self.slots = slots.clamp(1, 10_000);
         self
