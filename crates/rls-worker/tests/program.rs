@@ -106,6 +106,8 @@ async fn verify_passes_under_force_and_fails_without() {
 async fn a_file_goes_from_the_prompt_through_the_worker() {
     let db = TestDb::new().await;
     let (owner, runtime, role) = (db.url(&db.owner()), db.url(&db.runtime()), db.runtime());
+    let (code, shown) = run(&["run", "--database-url", &runtime]);
+    assert!(code == Some(2) && shown.contains("`rls-worker migrate` makes it"), "{shown}");
     assert_eq!(run(&["migrate", "--owner-url", &owner, "--role", &role]).0, Some(0));
     let tenant = TENANT_A.to_string();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/catalog_upload.csv");

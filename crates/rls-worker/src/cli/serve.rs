@@ -56,6 +56,10 @@ async fn owner(url: &str) -> anyhow::Result<PgConnection> {
 }
 
 pub(super) async fn run(pool: RlsPool, slots: usize, state: State) -> anyhow::Result<Passed> {
+    // A worker outlives whatever happens to the database, and would look for tables that nobody has made for ever.
+    let tenants =
+        Queue::new().tenants(&pool).await.context("there is no queue to read, `rls-worker migrate` makes it")?;
+    println!("running for {} tenants, {slots} jobs at once in each lane; Ctrl-C or SIGTERM ends it", tenants.len());
     let schedule = tokio::spawn(schedule(pool.clone(), Arc::clone(&state.now)));
     worker(pool, state, slots).run(stop::requested()).await;
     schedule.abort();
