@@ -90,6 +90,8 @@ pub struct Statement {
     pub cover: Cover,
     /// Lexically inside a closure of a scope function, whatever the handle.
     pub in_scope_closure: Option<Place>,
+    /// Of a call of a function of the run that sends what it is given: the statement in there that sends it.
+    pub through: Option<Place>,
     /// The function it is in, with its module path.
     pub function: String,
     /// The text it sends, as far as it is known.
@@ -118,6 +120,8 @@ pub enum SqlText {
     Whole(String),
     /// The text with holes for what is put in at run time, each hole written as `{}`.
     Partial(String),
+    /// Whatever the caller gives as this parameter. No statement of a program says so.
+    Param(usize),
 }
 
 impl SqlText {
@@ -125,7 +129,7 @@ impl SqlText {
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
-            Self::Unknown => None,
+            Self::Unknown | Self::Param(_) => None,
             Self::Whole(text) | Self::Partial(text) => Some(text),
         }
     }

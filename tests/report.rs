@@ -116,6 +116,7 @@ fn statement(place: Place, exec: Place, cover: Cover) -> Statement {
         in_macro: false,
         in_test: false,
         trace: Vec::new(),
+        through: None,
     }
 }
 

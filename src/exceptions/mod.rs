@@ -5,6 +5,8 @@ mod baseline;
 mod exempt;
 mod fingerprint;
 
+use std::collections::BTreeMap;
+
 use crate::discover::Coverage;
 use crate::finding::{Exception, Finding, Level, Mode, Status};
 use crate::program::{FileId, Place, Statement};
@@ -47,8 +49,29 @@ pub fn apply(findings: &mut [Finding], files: &mut Vec<SourceFile>, sources: Sou
     set_fingerprints(findings, files, sources.statements);
     let mut exceptions = allow::apply(findings, files, &sources);
     exceptions.extend(exempt::apply(findings, files, &sources));
+    allow_through(findings, sources.statements);
     exceptions.extend(baseline::apply(findings, files, &sources));
     exceptions
+}
+
+/// Who allows the statement in a function that sends what it is given allows the calls of it.
+fn allow_through(findings: &mut [Finding], statements: &[Statement]) {
+    let start = |place: Place| (place.file, place.span.start);
+    let reasons: BTreeMap<_, String> = findings
+        .iter()
+        .filter_map(|finding| match &finding.status {
+            Status::Allowed(reason) => Some((start(finding.place), reason.clone())),
+            Status::Open | Status::Baselined => None,
+        })
+        .collect();
+    let through: BTreeMap<_, Place> =
+        statements.iter().filter_map(|statement| Some((start(statement.place), statement.through?))).collect();
+    for finding in open_findings(findings) {
+        let sender = through.get(&start(finding.place));
+        if let Some(reason) = sender.and_then(|sender| reasons.get(&start(*sender))) {
+            finding.status = Status::Allowed(reason.clone());
+        }
+    }
 }
 
 /// Adds a file that the user wrote beside the code.

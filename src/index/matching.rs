@@ -4,7 +4,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::facts::Name;
 use crate::rules::{
-    BypassCall, CloseCall, ExecuteCall, HandleType, OpenCall, Place, QueryCall, Rules, ScopeCall, ScopeType,
+    BypassCall, CloseCall, ExecuteCall, HandleType, OpenCall, Place, PrepareCall, QueryCall, Rules, ScopeCall,
+    ScopeType,
 };
 
 /// Crates that are never part of the audited program but occur in its paths.
@@ -91,6 +92,10 @@ pub struct RuleBook<'a> {
     pub packs: Vec<&'a str>,
     /// `[[pack.execute]]` by method.
     pub executes: ByName<'a, (u8, &'a ExecuteCall)>,
+    /// The packs' types of texts and prepared statements.
+    pub texts: FxHashSet<&'a str>,
+    /// `[[pack.prepare]]` by method.
+    pub prepares: ByName<'a, (u8, &'a PrepareCall)>,
     /// `[[pack.open]]` by method, for plain methods.
     pub opens: ByName<'a, (u8, &'a OpenCall)>,
     /// `[[pack.open]]` by last name, for paths.
@@ -270,6 +275,12 @@ impl<'a> RuleBook<'a> {
         for row in &pack.executes {
             for name in &row.method.0 {
                 self.executes.entry(name).or_default().push((id, row));
+            }
+        }
+        self.texts.extend(pack.texts.iter().map(String::as_str));
+        for row in &pack.prepares {
+            for name in &row.method.0 {
+                self.prepares.entry(name).or_default().push((id, row));
             }
         }
         for row in &pack.opens {

@@ -96,7 +96,10 @@ fn bounds_at<P>(bounds: &Punctuated<TypeParamBound, P>, depth: u32) -> Vec<Type>
     bounds
         .iter()
         .filter_map(|bound| match bound {
-            TypeParamBound::Trait(bound) => Some(Type::Path(path_at(None, &bound.path, depth))),
+            // `?Sized` takes a bound away.
+            TypeParamBound::Trait(bound) if bound.maybe.is_none() => {
+                Some(Type::Path(path_at(None, &bound.path, depth)))
+            }
             _ => None,
         })
         .collect()

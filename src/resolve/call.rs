@@ -6,12 +6,14 @@ use super::chain::Site;
 use super::dispatch::{Called, Reached};
 use super::frame::{Active, Frame};
 use super::scope::Callee;
+use super::statement::Spot;
 use super::value::{Bind, Ret, Val};
 use super::{Handed, Node, Reader};
 use crate::facts::{Expr, ExprKind, MacroCall, Name, Path, TypeKind};
 use crate::index::{Ty, TypeId};
 use crate::program::{Place, Scope, ScopeKind};
 use crate::rules::HandleKind;
+use crate::source::Span;
 
 /// Foreign calls that give back what they are given: constructors of wrappers, and combinators of futures.
 const PASS_THROUGH: [&str; 25] = [
@@ -81,6 +83,9 @@ impl<'a> Reader<'_, 'a> {
         // A path that could only be guessed is given up where the number of arguments does not fit.
         let reached = self.functions_at(path).and_then(|reached| self.all.taking(reached, args.len()));
         if let Some(reached) = reached {
+            let spot = Spot { span: expr.span, exec: callee_span(expr) };
+            let spans: Vec<Span> = args.iter().map(|arg| arg.span).collect();
+            self.sent_through(spot, path.last(), reached, &values, &spans, None);
             let result = self.call_functions(expr, reached, values.clone());
             self.move_out(args, &values, &result);
             return result;
@@ -472,6 +477,13 @@ impl<'a> Reader<'_, 'a> {
     pub(super) fn scoped_handle(&mut self, pack: Option<u8>, scope: &Rc<Scope>) -> Val<'a> {
         let handle = Frame::new_handle(pack, HandleKind::Transaction, Bind::Scope(Rc::clone(scope)));
         Val::Handle(self.f.add_handle(handle))
+    }
+}
+
+fn callee_span(expr: &Expr) -> Span {
+    match &expr.kind {
+        ExprKind::Call(callee, _) => callee.span,
+        _ => expr.span,
     }
 }
 

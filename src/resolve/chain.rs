@@ -6,6 +6,7 @@ use super::call::is_spawn;
 use super::dispatch::Reached;
 use super::frame::Frame;
 use super::scope::Callee;
+use super::statement::Spot;
 use super::value::{Bind, Handle, Query, Val};
 use super::{Reader, text};
 use crate::facts::{Expr, Link, LinkKind, Name, Path};
@@ -29,6 +30,14 @@ pub(super) struct Site<'c, 'a> {
     pub root_value: &'c Val<'a>,
     /// The calls before it, with their arguments.
     pub earlier: &'c [(&'a Name, &'a [Expr], Vec<Val<'a>>)],
+}
+
+impl Site<'_, '_> {
+    /// What the call is a method of.
+    pub fn receiver_span(&self) -> Span {
+        let end = if self.at == 0 { self.root.span.end } else { self.links[self.at - 1].end };
+        Span { start: self.expr.span.start, end }
+    }
 }
 
 /// Methods that hand their receiver's content to a closure.
@@ -104,6 +113,9 @@ impl<'a> Reader<'_, 'a> {
             if let Some(built) = self.build(&receiver, name, values) {
                 return built;
             }
+            if let Some(query) = self.prepared(&receiver, name, values) {
+                return query;
+            }
             if let Some(result) = self.open(site, &receiver, name, values) {
                 return result;
             }
@@ -118,6 +130,11 @@ impl<'a> Reader<'_, 'a> {
         let found = own.or_else(|| self.methods(&receiver, name, args.len()));
         if let Some(found) = found.filter(|_| !matches!(receiver, Val::Query(_))) {
             let all: Vec<Val<'a>> = std::iter::once(receiver).chain(values.iter().cloned()).collect();
+            let link = &site.links[site.at];
+            let spot = Spot { span: Span { start: site.expr.span.start, end: link.end }, exec: link.span };
+            let spans: Vec<Span> =
+                std::iter::once(site.receiver_span()).chain(args.iter().map(|arg| arg.span)).collect();
+            self.sent_through(spot, name, found, &all, &spans, Some(site.receiver_span()));
             let result = self.call_functions(site.expr, found, all);
             self.move_out(args, values, &result);
             return result;
@@ -336,7 +353,7 @@ impl<'a> Reader<'_, 'a> {
         let (pack, _, row) = rows.iter().find(|(_, pattern, _)| pattern.matches(full))?;
         let sql = match row.sql {
             // `query_as!(Type, "select ..")`: the text is the first argument that is text.
-            Some(Slot::Arg(at)) => match self.text_of(values.get(at)) {
+            Some(Slot::Arg(at)) => match self.sql_of(values.get(at)) {
                 SqlText::Unknown => {
                     values.iter().map(|value| self.text_of(Some(value))).find(|text| *text != SqlText::Unknown)
                 }

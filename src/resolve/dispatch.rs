@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::scope::is_scoped_ret;
-use super::value::{Bind, Ret, Summary};
+use super::value::{Bind, Ret, Sends, Summary};
 use super::{MAX_CALL_DEPTH, Resolver};
 use crate::facts::Name;
 use crate::index::{FnId, Index, ModId, TypeId};
@@ -176,6 +176,14 @@ fn add(all: &mut Summary, one: &Summary) {
         };
         if !all.invokes.iter().any(is_same) {
             all.invokes.push((*at, given.clone()));
+        }
+    }
+    for sends in &one.sends {
+        let is_same = |known: &Sends| {
+            (known.text, known.pack) == (sends.text, sends.pack) && are_alike(&known.handle, &sends.handle)
+        };
+        if !all.sends.iter().any(is_same) {
+            all.sends.push(sends.clone());
         }
     }
     add_output(all, &one.output);

@@ -41,6 +41,7 @@ impl<'a> Reader<'_, 'a> {
         match self.value_of(ty, Bind::Param(at), origin) {
             Val::Unknown | Val::Typed(_) if owner == Owner::Macro => Val::Opaque(Bind::Param(at)),
             Val::Unknown => Val::Opaque(Bind::Param(at)),
+            Val::Typed(ty) => self.text_param(&ty, at).unwrap_or(Val::Typed(ty)),
             known => known,
         }
     }
@@ -58,7 +59,8 @@ impl<'a> Reader<'_, 'a> {
 
     fn summarise(mut self, output: Ret) -> Summary {
         let invokes = std::mem::take(&mut self.f.invokes);
-        let mut summary = Summary { output, invokes, opens_scope: self.f.opens_scope, ..Summary::default() };
+        let sends = std::mem::take(&mut self.f.sends);
+        let mut summary = Summary { output, invokes, sends, opens_scope: self.f.opens_scope, ..Summary::default() };
         for handle in &self.f.handles {
             let Some((at, path)) = &handle.origin else { continue };
             if handle.ended.is_some() {

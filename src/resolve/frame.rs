@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::value::{Bind, ClosureVal, Handle, HandleId, Obj, ObjId, Ret, Val};
+use super::value::{Bind, ClosureVal, Handle, HandleId, Obj, ObjId, Ret, Sends, Val};
 use crate::facts::Name;
 use crate::index::{Context, FnId, Index, Ty, TypeId};
 use crate::program::{FileId, Place, Scope};
@@ -48,6 +48,8 @@ pub struct Frame<'a> {
     pub exits: Vec<Snapshot<'a>>,
     /// Callable parameters that were called.
     pub invokes: Vec<(usize, Vec<Ret>)>,
+    /// Parameters that were sent as SQL.
+    pub sends: Vec<Sends>,
     /// A scope was opened.
     pub opens_scope: bool,
     /// Calls of closures so far.
@@ -88,6 +90,7 @@ impl<'a> Frame<'a> {
             returns: Vec::new(),
             exits: Vec::new(),
             invokes: Vec::new(),
+            sends: Vec::new(),
             opens_scope: false,
             closures: Vec::new(),
             closure_calls: 0,

@@ -21,6 +21,7 @@ mod settings;
 mod settle;
 mod statement;
 mod text;
+mod through;
 mod value;
 mod values;
 mod ways;

@@ -5,7 +5,7 @@ use super::value::Val;
 use super::{Draft, Reader};
 use crate::facts::{Expr, ExprKind, LinkKind, Name, Path};
 use crate::index::TypeId;
-use crate::program::{Cover, Scope, ScopeKind, SqlText, Statement};
+use crate::program::{Cover, Place, Scope, ScopeKind, SqlText, Statement};
 use crate::rules::{ExecuteCall, HandleKind, Place as Slot};
 use crate::source::Span;
 
@@ -21,7 +21,7 @@ const CONTAINERS: [&str; 6] = ["extensions", "extensions_mut", "headers_mut", "d
 
 /// How sure we are that a call sends SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Evidence {
+pub(super) enum Evidence {
     /// The name, the imports and the handle's name say so; no type is known.
     Name,
     /// The method's name is used by nothing else, in a file that uses the library.
@@ -32,6 +32,8 @@ enum Evidence {
     Handle,
     /// The chain's query.
     Query,
+    /// A function of the run that sends what it is given.
+    Argument,
 }
 
 impl Evidence {
@@ -42,26 +44,29 @@ impl Evidence {
             Self::AnyHandle => "a handle of a scope",
             Self::Handle => "the handle's type",
             Self::Query => "the query it is called on",
+            Self::Argument => "the argument that the function sends",
         }
     }
 }
 
 /// A call that may send SQL.
-struct Candidate<'a> {
-    pack: u8,
-    row: &'a ExecuteCall,
-    evidence: Evidence,
-    handle: Val<'a>,
-    handle_span: Option<Span>,
-    sql: SqlText,
-    tables: Vec<String>,
-    migrates: bool,
+pub(super) struct Candidate<'a> {
+    pub pack: u8,
+    pub operation: Option<String>,
+    pub evidence: Evidence,
+    pub handle: Val<'a>,
+    pub handle_span: Option<Span>,
+    pub sql: SqlText,
+    pub tables: Vec<String>,
+    pub migrates: bool,
+    pub through: Option<Place>,
 }
 
 /// Where a statement is.
-struct Spot {
-    span: Span,
-    exec: Span,
+#[derive(Clone, Copy)]
+pub(super) struct Spot {
+    pub span: Span,
+    pub exec: Span,
 }
 
 impl<'a> Reader<'_, 'a> {
@@ -90,7 +95,18 @@ impl<'a> Reader<'_, 'a> {
                 best.as_ref().is_none_or(|best| self.rank(*pack, evidence) > self.rank(best.pack, best.evidence));
             if better {
                 let (sql, tables, migrates) = self.sent(row, receiver, values);
-                best = Some(Candidate { pack: *pack, row, evidence, handle, handle_span, sql, tables, migrates });
+                let operation = row.operation.clone();
+                best = Some(Candidate {
+                    pack: *pack,
+                    operation,
+                    evidence,
+                    handle,
+                    handle_span,
+                    sql,
+                    tables,
+                    migrates,
+                    through: None,
+                });
             }
         }
         let Some(candidate) = best else { return false };
@@ -138,7 +154,18 @@ impl<'a> Reader<'_, 'a> {
                 let handle_span = args.get(at).map(|arg| arg.span);
                 let is_free = matches!(handle, Val::Unknown | Val::Opaque(_));
                 let evidence = if is_query { Evidence::Query } else { Evidence::Handle };
-                let candidate = Candidate { pack: *pack, row, evidence, handle, handle_span, sql, tables, migrates };
+                let operation = row.operation.clone();
+                let candidate = Candidate {
+                    pack: *pack,
+                    operation,
+                    evidence,
+                    handle,
+                    handle_span,
+                    sql,
+                    tables,
+                    migrates,
+                    through: None,
+                };
                 if is_handle || is_query {
                     return self.record_path(expr, name, candidate, values);
                 }
@@ -173,10 +200,7 @@ impl<'a> Reader<'_, 'a> {
         values: &[Val<'a>],
     ) -> Option<(Val<'a>, Option<Span>)> {
         match slot {
-            Slot::Receiver => {
-                let end = if site.at == 0 { site.root.span.end } else { site.links[site.at - 1].end };
-                Some((receiver.clone(), Some(Span { start: site.expr.span.start, end })))
-            }
+            Slot::Receiver => Some((receiver.clone(), Some(site.receiver_span()))),
             Slot::Root => Some((site.root_value.clone(), Some(site.root.span))),
             Slot::Arg(at) => Some((values.get(*at)?.clone(), Some(args.get(*at)?.span))),
             Slot::Link(method, at) => {
@@ -306,18 +330,23 @@ impl<'a> Reader<'_, 'a> {
         };
         match query {
             Some(Val::Query(query)) => (query.sql.clone(), query.tables.clone(), query.migrates),
-            other => (self.text_of(other), Vec::new(), false),
+            other => (self.sql_of(other), Vec::new(), false),
         }
     }
 
-    fn record(&mut self, spot: Spot, method: &str, candidate: Candidate<'a>) {
+    pub(super) fn record(&mut self, spot: Spot, method: &str, candidate: Candidate<'a>) {
         let index = self.all.index;
-        let Candidate { pack, row, evidence, handle, handle_span, sql, tables, migrates } = candidate;
+        if let SqlText::Param(at) = candidate.sql {
+            self.note_sends(at, self.f.place(spot.span), &candidate);
+        }
+        let Candidate { pack, operation: of_row, evidence, handle, handle_span, sql, tables, migrates, through } =
+            candidate;
         let handle_id = self.as_handle(&handle);
         let facts = sql.text().map(|text| self.facts_of(text));
-        let operation = row.operation.clone().or_else(|| facts.as_ref()?.operation.map(str::to_owned));
+        let of_rule = of_row.as_deref() == Some("migrate");
+        let operation = of_row.or_else(|| facts.as_ref()?.operation.map(str::to_owned));
         let in_migration = handle_id.is_some_and(|id| self.f.handles[id].kind == HandleKind::Migration);
-        let migrates = migrates || in_migration || row.operation.as_deref() == Some("migrate");
+        let migrates = migrates || in_migration || of_rule;
         let mut trace =
             vec![format!("matched: `{method}` of pack {}, by {}", index.book.packs[pack as usize], evidence.words())];
         if let Some(facts) = &facts {
@@ -350,9 +379,10 @@ impl<'a> Reader<'_, 'a> {
             handle_kind: handle_id.map(|id| self.f.handles[id].kind),
             cover,
             in_scope_closure: self.f.active().and_then(|active| active.scope.place),
+            through,
             function: index.function_path(self.f.id),
             tables_known: known || (!all_tables.is_empty() && facts.is_none()),
-            sql,
+            sql: if matches!(sql, SqlText::Param(_)) { SqlText::Unknown } else { sql },
             operation,
             tables: all_tables,
             in_macro: self.f.macros > 0 || index.owner(self.f.id) == crate::index::OwnerInfo::Macro,
@@ -414,7 +444,7 @@ fn looks_like_sql(value: Option<&Val<'_>>, arg: Option<&Expr>) -> bool {
     ];
     match value {
         Some(Val::Query(_)) => true,
-        Some(Val::Text(text)) => {
+        Some(Val::Text(text)) if !matches!(**text, SqlText::Param(_)) => {
             let text = text.text().unwrap_or_default().trim_start().to_ascii_lowercase();
             text.split(|letter: char| !letter.is_ascii_alphabetic()).next().is_some_and(|first| STARTS.contains(&first))
         }

@@ -198,8 +198,25 @@ pub struct Summary {
     pub ends: Vec<(usize, Vec<Name>)>,
     /// Callable parameters that it calls, with what.
     pub invokes: Vec<(usize, Vec<Ret>)>,
+    /// Texts among its arguments that it sends as SQL.
+    pub sends: Vec<Sends>,
     /// Opens a scope itself, or through what it calls.
     pub opens_scope: bool,
+}
+
+/// An argument that a function sends as SQL.
+#[derive(Clone, Debug)]
+pub struct Sends {
+    /// The call that sends it.
+    pub place: Place,
+    /// That call's pack.
+    pub pack: u8,
+    /// Which argument.
+    pub text: usize,
+    /// The handle it is sent on.
+    pub handle: Ret,
+    /// What the call does, whatever the text.
+    pub operation: Option<String>,
 }
 
 /// A value that outlives its function.

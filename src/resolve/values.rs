@@ -273,10 +273,10 @@ impl<'a> Reader<'_, 'a> {
                 }
                 Val::Obj(id)
             }
-            Ret::Query(query) => Val::Query(Rc::clone(query)),
+            Ret::Query(query) => self.given_query(query, args),
             Ret::Tuple(parts) => Val::Tuple(parts.iter().map(|part| self.instantiate(part, args)).collect()),
             Ret::Func(id) => Val::Func(*id),
-            Ret::Text(text) => Val::Text(Rc::clone(text)),
+            Ret::Text(text) => self.given_text(text, args),
             Ret::Typed(ty) => Val::Typed(ty.clone()),
         }
     }

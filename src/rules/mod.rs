@@ -191,12 +191,18 @@ pub struct Pack {
     pub generated: Vec<String>,
     /// The pack whose handles and queries it shares: `diesel-async` extends `diesel`.
     pub extends: Option<String>,
+    /// Types and traits of texts and prepared statements, by their last name.
+    #[serde(default)]
+    pub texts: Vec<String>,
     /// Types that carry a connection.
     #[serde(default, rename = "handle")]
     pub handles: Vec<HandleType>,
     /// Calls and macros that build a query and send nothing.
     #[serde(default, rename = "query")]
     pub queries: Vec<QueryCall>,
+    /// Methods that prepare a statement on a handle and send nothing that a policy could hide.
+    #[serde(default, rename = "prepare")]
+    pub prepares: Vec<PrepareCall>,
     /// Calls that send SQL.
     #[serde(default, rename = "execute")]
     pub executes: Vec<ExecuteCall>,
@@ -273,6 +279,16 @@ pub struct QueryCall {
     pub call: Names,
     /// Where the SQL text is: `arg:0`.
     pub sql: Option<Place>,
+}
+
+/// A row of `[[pack.prepare]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrepareCall {
+    /// The methods' names; called on a handle.
+    pub method: Names,
+    /// Where the SQL text is: `arg:0`.
+    pub sql: Place,
 }
 
 /// A row of `[[pack.execute]]`.

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use crate::user_error::{UserError, nearest};
 
 /// Keys whose values name code.
-const KEYS: [&str; 5] = ["call", "type", "method", "with", "crates"];
+const KEYS: [&str; 6] = ["call", "type", "method", "with", "crates", "texts"];
 
 /// More packs than these are told apart by nobody.
 const MOST_PACKS: usize = 64;
