@@ -112,10 +112,14 @@ fn from_environment(name: &str, otherwise: usize) -> usize {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
+/// Of an even number, what lies between the two in the middle.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    match (values.get(values.len().saturating_sub(1) / 2), values.get(values.len() / 2)) {
+        (Some(low), Some(high)) => low.midpoint(*high),
+        _ => f64::NAN,
+    }
 }
 
 async fn run(place: usize, jobs: usize) -> Measured {
