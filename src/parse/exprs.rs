@@ -238,8 +238,18 @@ impl Lower<'_> {
         }
     }
 
-    /// Operators, flat: `a + b * c == d` is the four operands.
+    /// Operators, flat: `a + b * c == d` is the four operands. `a += b` is a call that changes `a`.
     fn binary(&mut self, expr: &Syn) -> Expr {
+        if let Syn::Binary(binary) = expr
+            && let syn::BinOp::AddAssign(operator) = &binary.op
+        {
+            let (left, right) = (self.expr(&binary.left), self.expr(&binary.right));
+            let span = left.span.to(right.span);
+            let start = self.places.start(operator.spans[0]);
+            let kind = LinkKind::Method(Name::new("add_assign"), Vec::new(), vec![right]);
+            let link = Link { span: between(start, start + 2), end: span.end, kind };
+            return Expr { span, kind: ExprKind::Chain(Box::new(left), vec![link]) };
+        }
         let mut right_to_left = Vec::new();
         let mut leftmost = expr;
         while let Syn::Binary(binary) = leftmost {

@@ -445,9 +445,7 @@ impl<'a> Reader<'_, 'a> {
                 self.f.diverged = self.f.diverged || self.f.macros == 0;
                 Val::Unknown
             }
-            "pin" | "ready" | "vec" | "try_from" | "dbg" | "select" => {
-                values.into_iter().find(|value| !value.is_unknown()).unwrap_or_default()
-            }
+            "pin" | "ready" | "vec" | "try_from" | "dbg" | "select" => super::text::one_of(values),
             _ => Val::Unknown,
         }
     }

@@ -84,6 +84,9 @@ impl<'a> Reader<'_, 'a> {
                         let values = self.arguments(args);
                         let site = Site { expr, root, links, at, root_value: &root_value, earlier: &earlier };
                         let result = self.method(site, value, name, args, &values);
+                        if at == 0 {
+                            self.change_in_place(root, name, &values);
+                        }
                         earlier.push((name, args, values));
                         result
                     }

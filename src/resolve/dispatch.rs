@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use super::scope::is_scoped_ret;
+use super::text::either;
 use super::value::{Bind, Ret, Sends, Summary};
 use super::{MAX_CALL_DEPTH, Resolver};
 use crate::facts::Name;
@@ -191,6 +192,10 @@ fn add(all: &mut Summary, one: &Summary) {
 
 fn add_output(all: &mut Summary, output: &Ret) {
     let is_vague = |ret: &Ret| matches!(ret, Ret::Unknown | Ret::Typed(_));
+    if let (Ret::Text(known), Ret::Text(other)) = (&all.output, output) {
+        all.output = Ret::Text(Rc::new(either(known, other)));
+        return;
+    }
     if is_vague(&all.output) {
         all.output = output.clone();
         return;

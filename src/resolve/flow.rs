@@ -104,8 +104,9 @@ impl<'a> Reader<'_, 'a> {
 
     /// The value of a body with what its `return`s gave.
     fn all_returns(&mut self, value: Val<'a>) -> Val<'a> {
-        let returns = std::mem::take(&mut self.f.returns);
-        returns.into_iter().fold(value, |value, other| self.f.join_values(&value, &other))
+        let returns = std::mem::take(&mut self.f.returns).into_iter();
+        let ends = (!self.f.diverged).then_some(value);
+        ends.into_iter().chain(returns).reduce(|value, other| self.f.join_values(&value, &other)).unwrap_or_default()
     }
 
     /// Joins the end with every point at which `return` left.
@@ -187,7 +188,7 @@ impl<'a> Reader<'_, 'a> {
             ExprKind::Macro(call) => self.macro_call(expr, call),
             ExprKind::Ref(inner) | ExprKind::Deref(inner) | ExprKind::Cast(inner, _) => self.eval(inner),
             ExprKind::Tuple(parts) => Val::tuple(self.arguments(parts)),
-            ExprKind::Array(parts) => self.eval_all(parts),
+            ExprKind::Array(parts) => super::text::one_of(self.arguments(parts)),
             ExprKind::Struct(path, fields, base) => self.construct(expr, path, fields, base.as_deref()),
             ExprKind::Closure(closure) => self.closure(closure),
             ExprKind::Async(block) => self.async_block(block),

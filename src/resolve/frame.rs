@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
+use super::text;
 use super::value::{Bind, ClosureVal, Handle, HandleId, Obj, ObjId, Ret, Sends, Val};
 use crate::facts::Name;
 use crate::index::{Context, FnId, Index, Ty, TypeId};
-use crate::program::{FileId, Place, Scope};
+use crate::program::{FileId, Place, Scope, SqlText};
 use crate::rules::HandleKind;
 use crate::source::Span;
 
@@ -197,6 +198,20 @@ impl<'a> Frame<'a> {
             (Val::Handle(a), Val::Handle(b)) if a != b => {
                 let weak = weaker(&self.handles[*a].bind, &self.handles[*b].bind) == self.handles[*a].bind;
                 if weak { left.clone() } else { right.clone() }
+            }
+            (Val::Text(one), Val::Text(other)) if Rc::ptr_eq(one, other) => left.clone(),
+            (Val::Text(one), Val::Text(other)) => Val::Text(Rc::new(text::either(one, other))),
+            (Val::Text(one), Val::Unknown | Val::Typed(_) | Val::Opaque(_))
+            | (Val::Unknown | Val::Typed(_) | Val::Opaque(_), Val::Text(one)) => {
+                Val::Text(Rc::new(text::either(one, &SqlText::Unknown)))
+            }
+            (Val::Query(one), Val::Query(other))
+                if one.pack == other.pack && !Rc::ptr_eq(one, other) && one != other =>
+            {
+                Val::Query(Rc::new(text::either_query(one, other)))
+            }
+            (Val::Tuple(one), Val::Tuple(other)) if one.len() == other.len() => {
+                Val::Tuple(one.iter().zip(other.iter()).map(|(one, other)| self.join_values(one, other)).collect())
             }
             (Val::Unknown | Val::Typed(_) | Val::Opaque(_), known) => known.clone(),
             (known, _) => known.clone(),

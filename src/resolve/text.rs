@@ -12,6 +12,11 @@ const MAX_DEPTH: usize = 8;
 /// A constant of more parts than this, those of its parts included, says nothing: each of them may name the same others again.
 const MAX_PARTS: usize = 1000;
 
+/// Between the texts that one value may have.
+const EITHER: &str = ";\n";
+/// A longer text is not followed further.
+const MAX_TEXT: usize = 10_000;
+
 /// Methods of text that leave it as it is.
 const SAME: [&str; 12] = [
     "to_string",
@@ -54,38 +59,87 @@ impl<'a> Reader<'_, 'a> {
             ExprKind::Ref(inner) | ExprKind::Deref(inner) => self.constant(inner, module, depth - 1, parts),
             ExprKind::Path(path) => {
                 let names: Vec<Name> = path.names().cloned().collect();
-                let Some(id) = self.all.index.find_const(module, &names) else { return SqlText::Unknown };
-                let home = self.all.index.consts[id as usize].module;
-                let value = self.all.index.const_def(id).value.as_ref();
-                value.map_or(SqlText::Unknown, |value| self.constant(value, home, depth - 1, parts))
+                self.constant_at(&names, module, depth - 1, parts)
             }
             ExprKind::Macro(call) => {
                 let texts = call.args.iter().map(|arg| self.constant(arg, module, depth - 1, parts)).collect();
-                self.macro_value(call.path.last(), texts)
+                let left = std::cell::Cell::new(*parts);
+                let captured = |name: &str| {
+                    let mut parts = left.get();
+                    let text = self.constant_named(name, module, depth - 1, &mut parts);
+                    left.set(parts);
+                    text
+                };
+                let text = self.macro_value(call.path.last(), texts, captured);
+                *parts = left.get();
+                text
             }
             _ => SqlText::Unknown,
         }
     }
 
+    fn constant_named(&self, name: &str, module: u32, depth: usize, parts: &mut usize) -> SqlText {
+        if name.chars().any(char::is_lowercase) {
+            return SqlText::Unknown;
+        }
+        self.constant_at(&[Name::new(name)], module, depth, parts)
+    }
+
+    fn constant_at(&self, names: &[Name], module: u32, depth: usize, parts: &mut usize) -> SqlText {
+        let Some(id) = self.all.index.find_const(module, names) else { return SqlText::Unknown };
+        let home = self.all.index.consts[id as usize].module;
+        let value = self.all.index.const_def(id).value.as_ref();
+        value.map_or(SqlText::Unknown, |value| self.constant(value, home, depth, parts))
+    }
+
     /// The text that a macro makes.
     pub(super) fn macro_text(&mut self, call: &MacroCall, values: &[Val<'a>]) -> Option<Val<'a>> {
-        let parts = values.iter().map(|value| self.text_of(Some(value))).collect();
-        match self.macro_value(call.path.last(), parts) {
+        let parts: Vec<SqlText> = values.iter().map(|value| self.text_of(Some(value))).collect();
+        let name = call.path.last();
+        let captured = |name: &str| match self.f.lookup(name) {
+            Some(value) => self.text_of(Some(value)),
+            None => self.constant_named(name, self.f.context.module, MAX_DEPTH, &mut 0),
+        };
+        if let ("write" | "writeln", Some((to, parts))) = (name, parts.split_first()) {
+            let (variable, known) = (variable(call.args.first()?)?, to);
+            if *known != SqlText::Unknown {
+                let text = joined(vec![known.clone(), formatted(parts, captured)]);
+                self.f.assign(variable, Val::Text(Rc::new(text)));
+            }
+            return None;
+        }
+        match self.macro_value(name, parts, captured) {
             SqlText::Unknown => None,
             text => Some(Val::Text(Rc::new(text))),
         }
     }
 
-    fn macro_value(&self, name: &str, parts: Vec<SqlText>) -> SqlText {
+    fn macro_value(&self, name: &str, parts: Vec<SqlText>, captured: impl Fn(&str) -> SqlText) -> SqlText {
         match name {
-            "format" | "format_args" | "write" | "writeln" => formatted(parts),
-            "concat" | "concatcp" | "formatcp" | "const_format" => joined(parts),
+            "format" | "format_args" | "formatcp" | "formatdoc" => formatted(&parts, captured),
+            "concat" | "concatcp" | "const_format" => joined(parts),
             "include_str" | "include_bytes" => match parts.as_slice() {
                 [SqlText::Whole(path)] => self.include(path),
                 _ => SqlText::Unknown,
             },
-            "indoc" | "formatdoc" | "trim_margin" | "sql" => parts.into_iter().next().unwrap_or_default(),
+            "indoc" | "trim_margin" | "sql" => parts.into_iter().next().unwrap_or_default(),
             _ => SqlText::Unknown,
+        }
+    }
+
+    /// What a method does to the text or query that a variable holds, in place: `text.push_str(..)`, `text += ..`.
+    pub(super) fn change_in_place(&mut self, root: &Expr, method: &str, values: &[Val<'a>]) {
+        let Some(name) = variable(root) else { return };
+        let changed = match self.f.lookup(name) {
+            Some(Val::Text(text)) => {
+                let added = values.last().map(|value| self.text_of(Some(value))).unwrap_or_default();
+                changed(text, method, added).map(|text| Val::Text(Rc::new(text)))
+            }
+            Some(Val::Query(query)) if is_added(method) => Some(Val::Query(extended(Rc::clone(query), method, values))),
+            _ => None,
+        };
+        if let Some(changed) = changed {
+            self.f.assign(name, changed);
         }
     }
 
@@ -128,51 +182,154 @@ fn normalised(folder: &str, path: &str) -> String {
     parts.join("/")
 }
 
-/// `format!`: the placeholders become holes, whatever is put in.
-fn formatted(parts: Vec<SqlText>) -> SqlText {
-    let mut parts = parts.into_iter();
-    let Some(SqlText::Whole(template) | SqlText::Partial(template)) = parts.find(|part| *part != SqlText::Unknown)
-    else {
+/// `format!`: known texts are put in where the template says, so that a constant name of a setting is seen;
+/// other placeholders become holes.
+fn formatted(parts: &[SqlText], captured: impl Fn(&str) -> SqlText) -> SqlText {
+    let Some((SqlText::Whole(template) | SqlText::Partial(template), args)) = parts.split_first() else {
         return SqlText::Unknown;
     };
-    // A known text in the only hole is put in, so that a constant name of a setting is seen.
-    let known: Vec<String> =
-        parts.filter_map(|part| if let SqlText::Whole(text) = part { Some(text) } else { None }).collect();
-    let mut known = known.into_iter();
+    let pieces = pieces(template);
+    let positional = pieces.iter().filter(|piece| **piece == Piece::Hole("")).count();
+    let mut next = args.iter();
     let mut text = String::with_capacity(template.len());
-    let mut letters = template.chars().peekable();
-    let mut has_holes = false;
-    while let Some(letter) = letters.next() {
-        match letter {
-            '{' if letters.peek() == Some(&'{') => {
-                letters.next();
-                text.push('{');
+    let mut has_holes = matches!(parts[0], SqlText::Partial(_));
+    for piece in pieces {
+        let put_in = match piece {
+            Piece::Text(literal) => {
+                text.push_str(literal);
+                continue;
             }
-            '}' if letters.peek() == Some(&'}') => {
-                letters.next();
-                text.push('}');
-            }
-            '{' => {
-                while letters.next_if(|next| *next != '}').is_some() {}
-                letters.next();
-                match known.next() {
-                    Some(value) => text.push_str(&value),
-                    None => {
-                        has_holes = true;
-                        text.push_str("{}");
-                    }
-                }
-            }
-            other => text.push(other),
-        }
+            Piece::Hole("") => next.next().cloned().unwrap_or_default(),
+            Piece::Hole(name) => match (name.parse::<usize>(), args.get(positional..)) {
+                (Ok(at), _) => args.get(at).cloned().unwrap_or_default(),
+                // Of `name = value` only the value is known: it is meant where there is no other.
+                (_, Some([only])) if captured(name) == SqlText::Unknown => only.clone(),
+                _ => captured(name),
+            },
+        };
+        has_holes |= !matches!(put_in, SqlText::Whole(_));
+        text.push_str(part(&put_in));
     }
     if has_holes { SqlText::Partial(text) } else { SqlText::Whole(text) }
+}
+
+/// A piece of a template of `format!`.
+#[derive(Debug, PartialEq, Eq)]
+enum Piece<'t> {
+    Text(&'t str),
+    /// What is between braces, without how it is written: nothing, a number or a name.
+    Hole(&'t str),
+}
+
+fn pieces(template: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, from) = rest.split_at(at);
+        pieces.push(Piece::Text(before));
+        rest = if from.starts_with("{{") || from.starts_with("}}") {
+            pieces.push(Piece::Text(&from[..1]));
+            &from[2..]
+        } else if let Some((inside, after)) = from.strip_prefix('{').and_then(|from| from.split_once('}')) {
+            pieces.push(Piece::Hole(inside.split(':').next().unwrap_or_default().trim()));
+            after
+        } else {
+            pieces.push(Piece::Text(&from[..1]));
+            &from[1..]
+        };
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// One of two texts: what each of them does may happen, so both count, one after the other.
+pub(super) fn either(left: &SqlText, right: &SqlText) -> SqlText {
+    if left == right {
+        return left.clone();
+    }
+    let [one, other] = [left, right].map(|text| text.text().unwrap_or("{}"));
+    // What was only added to says all that it said before.
+    if goes_on(one, other) || one.split(EITHER).any(|known| known == other) {
+        return left.clone();
+    }
+    if goes_on(other, one) {
+        return right.clone();
+    }
+    if one.len() + other.len() > MAX_TEXT {
+        return cut(one);
+    }
+    let text = format!("{one}{EITHER}{other}");
+    match (left, right) {
+        (SqlText::Whole(_), SqlText::Whole(_)) => SqlText::Whole(text),
+        _ => SqlText::Partial(text),
+    }
+}
+
+/// Whether a text starts with all words of another one.
+fn goes_on(text: &str, from: &str) -> bool {
+    let rest = text.strip_prefix(from);
+    rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || matches!(next, '_' | '.')))
+}
+
+/// One of several values, where any of them is a text; else the first that is known.
+pub(super) fn one_of<'a>(values: Vec<Val<'a>>) -> Val<'a> {
+    let text = |value: &Val<'a>| match value {
+        Val::Text(text) => SqlText::clone(text),
+        _ => SqlText::Unknown,
+    };
+    if !values.iter().any(|value| matches!(value, Val::Text(_))) {
+        return values.into_iter().find(|value| !value.is_unknown()).unwrap_or_default();
+    }
+    let all = values.iter().map(text).reduce(|all, text| either(&all, &text));
+    Val::Text(Rc::new(all.unwrap_or_default()))
+}
+
+/// One of two queries.
+pub(super) fn either_query(left: &Query, right: &Query) -> Query {
+    let mut tables = left.tables.clone();
+    tables.extend(right.tables.iter().filter(|table| !left.tables.contains(table)).cloned());
+    Query { sql: either(&left.sql, &right.sql), tables, migrates: left.migrates && right.migrates, pack: left.pack }
+}
+
+/// What a method makes of a text in place; nothing where it leaves it alone.
+fn changed(text: &SqlText, method: &str, added: SqlText) -> Option<SqlText> {
+    let known = text.text().unwrap_or_default();
+    Some(match method {
+        "push_str" | "add_assign" | "write_str" | "insert_str" if known.len() > MAX_TEXT => cut(known),
+        "push_str" | "add_assign" | "write_str" => joined(vec![text.clone(), added]),
+        "insert_str" => joined(vec![added, text.clone()]),
+        // A letter alone is no table.
+        "push" => joined(vec![text.clone(), SqlText::Whole(" ".to_owned())]),
+        "extend" | "write_fmt" | "replace_range" | "truncate" | "clear" => cut(known),
+        _ => return None,
+    })
+}
+
+/// A text that goes on as nobody knows.
+fn cut(text: &str) -> SqlText {
+    let unknown = format!("{EITHER}{{}}");
+    SqlText::Partial(if text.ends_with(&unknown) { text.to_owned() } else { format!("{text}{unknown}") })
+}
+
+/// The variable that is meant, borrowed or not.
+fn variable(expr: &Expr) -> Option<&Name> {
+    match &expr.kind {
+        ExprKind::Path(path) => path.ident(),
+        ExprKind::Ref(inner) | ExprKind::Deref(inner) => variable(inner),
+        _ => None,
+    }
+}
+
+/// A text as a part of another one. One of several is a hole there.
+fn part(text: &SqlText) -> &str {
+    text.text().filter(|text| !text.contains(EITHER)).unwrap_or("{}")
 }
 
 /// `concat!`: unknown parts become holes.
 fn joined(parts: Vec<SqlText>) -> SqlText {
     let is_whole = parts.iter().all(|part| matches!(part, SqlText::Whole(_)));
-    let text: String = parts.iter().map(|part| part.text().unwrap_or("{}")).collect();
+    let (first, rest) = parts.split_first().map_or(("", &[][..]), |(first, rest)| (first.text().unwrap_or("{}"), rest));
+    let text: String = std::iter::once(first).chain(rest.iter().map(part)).collect();
     match (is_whole, text.is_empty()) {
         (_, true) => SqlText::Unknown,
         (true, _) => SqlText::Whole(text),
@@ -180,11 +337,15 @@ fn joined(parts: Vec<SqlText>) -> SqlText {
     }
 }
 
+/// Whether a method of a query builder adds to its text.
+fn is_added(method: &str) -> bool {
+    matches!(method, "push" | "push_str" | "sql" | "append" | "push_bind" | "push_values" | "push_tuples" | "separated")
+}
+
 /// What a method of a query builder adds to its text.
 pub(super) fn extended<'a>(query: Rc<Query>, name: &str, values: &[Val<'a>]) -> Rc<Query> {
     let adds = matches!(name, "push" | "push_str" | "sql" | "append");
-    let binds = matches!(name, "push_bind" | "push_values" | "push_tuples" | "separated");
-    if !adds && !binds {
+    if !is_added(name) {
         return query;
     }
     let before = query.sql.text().unwrap_or_default();
@@ -202,7 +363,8 @@ pub(super) fn of_method<'a>(text: Rc<SqlText>, name: &str) -> Val<'a> {
     }
     match (&*text, name) {
         (SqlText::Whole(known) | SqlText::Partial(known), "replace" | "replacen") => {
-            Val::Text(Rc::new(SqlText::Partial(known.clone())))
+            // What is put in for what is not known.
+            Val::Text(Rc::new(cut(known)))
         }
         _ => Val::Unknown,
     }
