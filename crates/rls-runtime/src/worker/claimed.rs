@@ -71,9 +71,10 @@ impl Claimed {
     async fn wait_for_slot(&self) -> Option<OwnedSemaphorePermit> {
         let mut stop = self.entry.subscribe();
         tokio::select! {
+            // Those that were asked to stop make room, which is not for others that were asked too.
             biased;
-            slot = Arc::clone(&self.room.slots).acquire_owned() => slot.ok(),
             _ = stop.wait_for(Option::is_some) => None,
+            slot = Arc::clone(&self.room.slots).acquire_owned() => slot.ok(),
             () = tokio::time::sleep(PATIENCE) => None,
         }
     }
