@@ -37,6 +37,9 @@ create table if not exists rls_jobs (
 
 create index if not exists rls_jobs_waiting on rls_jobs (tenant_id, lane, rank, id)
     where state in ('available', 'scheduled', 'retryable');
+-- Those that may be due although they stand in the line long after now.
+create index if not exists rls_jobs_patient on rls_jobs (tenant_id, lane, rank, id)
+    where state in ('available', 'scheduled', 'retryable') and priority < 0;
 create index if not exists rls_jobs_due on rls_jobs (tenant_id, lane, due_at)
     where state in ('available', 'scheduled', 'retryable');
 create index if not exists rls_jobs_running on rls_jobs (tenant_id, lane, due_at) where state = 'executing';
@@ -188,18 +191,22 @@ begin
         return false;
     end if;
     select * into bell from rls_doorbell d where d.tenant_id = tenant and d.lane = in_lane;
-    select min(j.rank) into place from rls_jobs j
+    -- Without statistics the planner finds a minimum by any index alike, and an order by its own alone.
+    select j.rank into place from rls_jobs j
     where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')
-      and j.rank >= bell.low_rank;
-    select min(j.due_at) into lease from rls_jobs j
+      and j.rank >= bell.low_rank
+    order by j.rank limit 1;
+    select j.due_at into lease from rls_jobs j
     where j.tenant_id = tenant and j.lane = in_lane and j.state = 'executing' and j.due_at >= bell.low_lease
-      and j.due_at <= horizon;
+      and j.due_at <= horizon
+    order by j.due_at limit 1;
     if more_is_due then
         start := bell.next_due;
     else
-        select min(j.due_at) into start from rls_jobs j
+        select j.due_at into start from rls_jobs j
         where j.tenant_id = tenant and j.lane = in_lane and j.state in ('available', 'scheduled', 'retryable')
-          and j.due_at >= bell.next_due;
+          and j.due_at >= bell.next_due
+        order by j.due_at limit 1;
     end if;
     if in_lane = 'rls_schedules' then
         select min(s.next_at) into tick from rls_schedules s where s.tenant_id = tenant;

@@ -36,7 +36,13 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
         task.spawn(self.registry.run(&job.kind, job.payload, cx).instrument(span.clone()));
         let ended = self.wait_for(task, &mut stop, job.attempt).await;
         metrics::ran(&lane, began.elapsed());
-        span.in_scope(|| tracing::debug!(outcome = name(&ended), "job ended"));
+        // Its error is the tenant's, and stays with the job.
+        span.in_scope(|| match ended {
+            Verdict::Settle(Settlement::Retry { .. } | Settlement::Discard { .. }) => {
+                tracing::warn!(outcome = name(&ended), "job failed, its last error says why");
+            }
+            _ => tracing::debug!(outcome = name(&ended), "job ended"),
+        });
         match ended {
             Verdict::Settle(settlement) => Some(settlement),
             Verdict::Settled => {

@@ -1,6 +1,6 @@
 //! The low-water marks: a held snapshot does not make a claim slow, and whatever comes below a mark is found all the same.
 
-use rls_runtime::queue::{Claim, Settlement};
+use rls_runtime::queue::{Claim, NewJob, Settlement};
 use rls_runtime::testing::TENANT_A;
 use rls_runtime::{TenantTx, with_tenant};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -15,15 +15,19 @@ async fn blocks_of_a_claim(site: &Site, before: &str) -> i64 {
     with_tenant(&site.pool, TENANT_A, async |mut tx| {
         let claimed = site.queue.claim(&mut tx, &Claim::new(LANE, 1).lease(LEASE)).await?;
         assert_eq!(claimed.len(), 1);
-        let prepared = "SELECT name FROM pg_prepared_statements WHERE statement LIKE $1";
-        let name: String = sqlx::query_scalar(prepared).bind("%picked AS MATERIALIZED%").fetch_one(&mut *tx).await?;
         sqlx::raw_sql(AssertSqlSafe(before)).execute(&mut *tx).await?;
-        let (tenant, lease) = (TENANT_A, LEASE.as_micros());
-        let execute = format!("EXECUTE {name}('{tenant}', '{LANE}', {now}, 1, '', {lease}, NULL, gen_random_uuid())");
-        blocks_of(&mut tx, &execute).await
+        blocks_of_next_claim(&mut tx, now, 1).await
     })
     .await
     .expect("claims")
+}
+
+async fn blocks_of_next_claim(tx: &mut TenantTx, now: u128, limit: u32) -> sqlx::Result<i64> {
+    let prepared = "SELECT name FROM pg_prepared_statements WHERE statement LIKE $1";
+    let name: String = sqlx::query_scalar(prepared).bind("%picked AS MATERIALIZED%").fetch_one(&mut **tx).await?;
+    let (tenant, lease) = (TENANT_A, LEASE.as_micros());
+    let execute = format!("EXECUTE {name}('{tenant}', '{LANE}', {now}, {limit}, '', {lease}, NULL, gen_random_uuid())");
+    blocks_of(tx, &execute).await
 }
 
 async fn blocks_of(tx: &mut TenantTx, statement: &str) -> sqlx::Result<i64> {
@@ -64,6 +68,55 @@ async fn a_claim_passes_few_of_the_remains_that_a_held_snapshot_keeps() {
     let again = blocks_of_a_claim(&site, "").await;
     assert!(again <= 2 * fresh, "{again} blocks, {fresh} without remains");
     holder.close().await.expect("closes");
+}
+
+/// The workers' claims are planned once per connection, and so may be planned before there are any jobs.
+const PLAN_ONCE: &str = "SET LOCAL plan_cache_mode = 'force_generic_plan'";
+
+async fn blocks_of_a_claim_planned_early(site: &Site, jobs: &[NewJob], limit: u32) -> i64 {
+    with_tenant(&site.pool, TENANT_A, async |mut tx| {
+        sqlx::raw_sql(PLAN_ONCE).execute(&mut *tx).await?;
+        let claim = Claim::new(LANE, limit).lease(LEASE);
+        assert_eq!(site.queue.claim(&mut tx, &claim).await?, []);
+        site.queue.enqueue_many(&mut tx, jobs).await
+    })
+    .await
+    .expect("enqueues");
+    let now = site.now_in_micros();
+    with_tenant(&site.pool, TENANT_A, async |mut tx| {
+        sqlx::raw_sql(PLAN_ONCE).execute(&mut *tx).await?;
+        blocks_of_next_claim(&mut tx, now, limit).await
+    })
+    .await
+    .expect("claims")
+}
+
+#[tokio::test]
+async fn a_claim_that_was_planned_for_an_empty_table_does_not_read_a_full_one() {
+    let site = Site::with_connections(1).await;
+    let jobs: Vec<_> = (0..5000).map(|_| job("x")).collect();
+    let blocks = blocks_of_a_claim_planned_early(&site, &jobs, 1).await;
+    assert!(blocks < 100, "{blocks} blocks for one of 5,000 jobs");
+}
+
+#[tokio::test]
+async fn a_claim_does_not_read_the_jobs_of_the_next_hours() {
+    let site = Site::with_connections(1).await;
+    let later = (0..5000).map(|number| job("later").run_in(seconds(60 + number)));
+    let jobs: Vec<_> = later.chain((0..3).map(|_| job("now"))).collect();
+    let blocks = blocks_of_a_claim_planned_early(&site, &jobs, 10).await;
+    assert!(blocks < 150, "{blocks} blocks for 3 that are due and 5,000 that are not");
+}
+
+#[tokio::test]
+async fn a_due_job_that_stands_after_now_is_claimed_after_all_others() {
+    let site = Site::new().await;
+    for (name, priority) in [("very patient", -1000), ("patient", -10), ("plain", 0), ("urgent", 10)] {
+        site.enqueue(TENANT_A, &job(name).priority(priority)).await;
+    }
+    site.enqueue(TENANT_A, &job("patient and later").priority(-10).run_in(seconds(60))).await;
+    assert_eq!(payloads(&site.claim_some(TENANT_A, 3).await), ["urgent", "plain", "patient"]);
+    assert_eq!(payloads(&site.claim_some(TENANT_A, 3).await), ["very patient"]);
 }
 
 /// Claims everything that is due, and so raises the marks.
