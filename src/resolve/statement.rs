@@ -94,19 +94,7 @@ impl<'a> Reader<'_, 'a> {
             let better =
                 best.as_ref().is_none_or(|best| self.rank(*pack, evidence) > self.rank(best.pack, best.evidence));
             if better {
-                let (sql, tables, migrates) = self.sent(row, receiver, values);
-                let operation = row.operation.clone();
-                best = Some(Candidate {
-                    pack: *pack,
-                    operation,
-                    evidence,
-                    handle,
-                    handle_span,
-                    sql,
-                    tables,
-                    migrates,
-                    through: None,
-                });
+                best = Some(self.candidate((*pack, row), evidence, (handle, handle_span), receiver, values));
             }
         }
         let Some(candidate) = best else { return false };
@@ -150,22 +138,11 @@ impl<'a> Reader<'_, 'a> {
                 let is_handle = of_handle.is_some_and(|of| of.is_none_or(|of| index.book.is_family(of, *pack)));
                 let is_query = matches!(&receiver, Val::Query(query) if index.book.is_family(query.pack, *pack));
                 let shift = usize::from(row.handle == Slot::Receiver || at > 0);
-                let (sql, tables, migrates) = self.sent(row, &receiver, values.get(shift..).unwrap_or_default());
                 let handle_span = args.get(at).map(|arg| arg.span);
                 let is_free = matches!(handle, Val::Unknown | Val::Opaque(_));
                 let evidence = if is_query { Evidence::Query } else { Evidence::Handle };
-                let operation = row.operation.clone();
-                let candidate = Candidate {
-                    pack: *pack,
-                    operation,
-                    evidence,
-                    handle,
-                    handle_span,
-                    sql,
-                    tables,
-                    migrates,
-                    through: None,
-                };
+                let given = values.get(shift..).unwrap_or_default();
+                let candidate = self.candidate((*pack, row), evidence, (handle, handle_span), &receiver, given);
                 if is_handle || is_query {
                     return self.record_path(expr, name, candidate, values);
                 }
@@ -321,17 +298,26 @@ impl<'a> Reader<'_, 'a> {
         self.all.index.uses_pack(self.f.file, pack)
     }
 
-    /// What is sent: text, tables, whether it runs migrations.
-    fn sent(&self, row: &ExecuteCall, receiver: &Val<'a>, values: &[Val<'a>]) -> (SqlText, Vec<String>, bool) {
+    /// The statement that a call is by a row: what is sent, and on which handle.
+    fn candidate(
+        &self,
+        (pack, row): (u8, &ExecuteCall),
+        evidence: Evidence,
+        (handle, handle_span): (Val<'a>, Option<Span>),
+        receiver: &Val<'a>,
+        values: &[Val<'a>],
+    ) -> Candidate<'a> {
         let query = match (receiver, &row.sql) {
             (_, Some(Slot::Arg(at))) => values.get(*at),
             (query @ Val::Query(_), _) => Some(query),
             _ => None,
         };
-        match query {
+        let (sql, tables, migrates) = match query {
             Some(Val::Query(query)) => (query.sql.clone(), query.tables.clone(), query.migrates),
             other => (self.sql_of(other), Vec::new(), false),
-        }
+        };
+        let operation = row.operation.clone();
+        Candidate { pack, operation, evidence, handle, handle_span, sql, tables, migrates, through: None }
     }
 
     pub(super) fn record(&mut self, spot: Spot, method: &str, candidate: Candidate<'a>) {
