@@ -86,9 +86,7 @@ impl Line {
 
     /// Those whose moment has passed. One may have been written since, and then what has come after it is a little early.
     fn ripen_until(&mut self, now: Instant) {
-        while self.ripening.front().is_some_and(|(until, _)| *until <= now)
-            && let Some((_, tenant)) = self.ripening.pop_front()
-        {
+        while let Some((_, tenant)) = self.ripening.pop_front_if(|(until, _)| *until <= now) {
             self.ripen(tenant);
         }
     }
@@ -144,7 +142,7 @@ where
                 }
             }
             Some((tenant, left)) = resting.next() => line.give_back(tenant, left),
-            () = wait_until(next_ripe), if next_ripe.is_some() => {}
+            () = tokio::time::sleep_until(next_ripe.unwrap_or_else(Instant::now).into()), if next_ripe.is_some() => {}
             else => return,
         }
         line.ripen_until(Instant::now());
@@ -153,13 +151,6 @@ where
         {
             writing.push(shared.settle(tenant, batch).map(move |left| (tenant, left)));
         }
-    }
-}
-
-async fn wait_until(when: Option<Instant>) {
-    match when {
-        Some(when) => tokio::time::sleep_until(when.into()).await,
-        None => std::future::pending().await,
     }
 }
 
