@@ -59,7 +59,7 @@ pub fn audit(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict
 }
 
 fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
-    let Sources { files, sql, mut blind_spots, coverage, stages, .. } = sources;
+    let Sources { files, sql, left_out, mut blind_spots, coverage, stages, .. } = sources;
     let mut clock = Clock::after(stages);
     let rust_files = files.len();
     let mut files: Vec<SourceFile> = files.into_iter().chain(sql).collect();
@@ -99,6 +99,7 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
         used_rules: &program.used_rules,
         baseline: options.baseline.as_ref(),
         coverage,
+        left_out: &left_out,
         mode: options.mode,
         tests: options.tests,
     };

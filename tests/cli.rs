@@ -545,6 +545,54 @@ mod exceptions {
         let folder = project(&[("rls-audit.toml", rules), ("admin/a.rs", GAP), ("b.rs", GAP)]);
         assert_eq!(statuses(&report(&folder, &["b.rs"])), pairs(&[("RLS001", "open")]));
     }
+
+    #[test]
+    fn a_lint_that_is_off_calls_no_row_stale() {
+        let rules = "schema = 1\n[[exempt]]\nlint = \"RLS001\"\npaths = [\"a.rs\"]\nreason = \"by design\"\n\
+                     [[exempt]]\npaths = [\"a.rs\"]\nreason = \"by design\"\n";
+        let folder = project(&[("rls-audit.toml", rules), ("a.rs", GAP)]);
+        assert_eq!(statuses(&report(&folder, &["--allow", "RLS001"])), []);
+    }
+
+    #[test]
+    fn a_comment_for_two_lints_is_judged_where_both_are() {
+        let helper = "// rls-audit: allow(RLS001, RLS003, reason = \"maintenance\")\n".to_owned() + HELPER;
+        let folder = project(&[("a.rs", &helper), ("b.rs", &UNSCOPED_CALLER.replace("helper", "a"))]);
+        assert_eq!(statuses(&report(&folder, &[])), pairs(&[("RLS003", "allowed")]));
+        assert_eq!(statuses(&report(&folder, &["a.rs"])), [], "the caller was not read");
+    }
+
+    const TEST: &str = "use sqlx::PgPool;
+pub async fn seed(pool: &PgPool) {
+    let mut tx = open_for_test(pool).await;
+    sqlx::query(\"select 1 from orders\").execute(&mut *tx).await.unwrap();
+    sqlx::query(\"delete from orders\").execute(pool).await.unwrap();
+}
+";
+
+    #[test]
+    fn what_is_for_tests_is_not_stale_where_tests_are_left_out() {
+        let rules = "schema = 1\n[[exempt]]\npaths = [\"tests\"]\nreason = \"test data\"\n\
+                     [[exempt]]\nfunction = \"seed\"\nreason = \"test data\"\n\
+                     [[exempt]]\npaths = [\"test\"]\nreason = \"gone\"\n\
+                     [[scope.guard]]\ncall = \"open_for_test\"\nhandle = \"return\"\n";
+        let folder = project(&[("rls-audit.toml", rules), ("src/lib.rs", CLEAN), ("tests/it.rs", TEST)]);
+        assert_eq!(statuses(&report(&folder, &[])), pairs(&[("RLS901", "open")]), "only the row of no file");
+        let of_tests = statuses(&report(&folder, &["--all-targets"]));
+        assert!(!of_tests.contains(&("RLS001".to_owned(), "open".to_owned())), "{of_tests:?}");
+    }
+
+    #[test]
+    fn a_baseline_of_tests_is_judged_with_tests() {
+        let inside = format!("#[cfg(test)]\nmod tests {{\n{GAP}}}\n");
+        let folder = project(&[("src/lib.rs", &inside), ("tests/it.rs", GAP)]);
+        run(&folder, &["baseline", "--write", "--all-targets"]);
+        let args = ["--baseline", "rls-audit-baseline.json"];
+        assert_eq!(statuses(&report(&folder, &args)), []);
+        std::fs::write(folder.path().join("tests/it.rs"), CLEAN).unwrap();
+        let expected = pairs(&[("RLS901", "open"), ("RLS001", "baselined")]);
+        assert_eq!(statuses(&report(&folder, &[&args[..], &["--all-targets"]].concat())), expected);
+    }
 }
 
 const HELPER: &str = "pub async fn purge(conn: &mut sqlx::PgConnection) -> sqlx::Result<()> {
@@ -597,6 +645,27 @@ fn diff_finds_what_a_new_caller_brought_to_an_old_helper() {
     assert_eq!(changed.status, 1, "{}{}", changed.stdout, changed.stderr);
     assert!(changed.stdout.contains("src/helper.rs:2:5: error[RLS003]"), "{}", changed.stdout);
     assert!(!changed.stdout.contains("src/old.rs"), "{}", changed.stdout);
+}
+
+#[test]
+fn diff_knows_what_was_only_moved() {
+    let folder = under_git();
+    std::fs::write(folder.path().join("src/lib.rs"), "mod helper;\nmod moved;\nmod nightly;\n").unwrap();
+    git(&folder, &["mv", "src/old.rs", "src/moved.rs"]);
+    let moved = run(&folder, &["--diff", "HEAD", "--format", "short"]);
+    assert_eq!((moved.status, moved.stdout.as_str()), (0, ""), "{}", moved.stderr);
+}
+
+#[test]
+fn diff_leaves_out_what_was_stale_before() {
+    let folder = under_git();
+    run(&folder, &["baseline", "--write"]);
+    std::fs::write(folder.path().join("src/old.rs"), CLEAN).unwrap();
+    let since = |revision| run(&folder, &["--baseline", "rls-audit-baseline.json", "--diff", revision]);
+    assert_eq!(since("HEAD").status, 1, "the change made the entry stale");
+    git(&folder, &["commit", "-qam", "second"]);
+    assert_eq!(since("HEAD").status, 0, "it was stale before");
+    assert_eq!(since("HEAD~1").status, 1);
 }
 
 #[test]

@@ -22,8 +22,9 @@ pub fn baseline(args: &mut BaselineArgs, levels: &Levels) -> Result<Outcome, Use
     let path = given.unwrap_or_else(|| run.root.join(DEFAULT_FILE));
     let old = if path.exists() { Some(Baseline::read(&path)?) } else { None };
     run.options.baseline.clone_from(&old);
+    let tests = run.options.tests;
     let (verdict, _, _) = run.audit(&args.sources);
-    let new = Baseline::of(&verdict, old.as_ref(), args.reason.as_deref());
+    let new = Baseline::of(&verdict, tests, old.as_ref(), args.reason.as_deref());
     if !args.write {
         to_stdout(|out| out.write_all(new.to_json().as_bytes()))?;
         return Ok(Outcome::Clean);

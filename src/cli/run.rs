@@ -61,9 +61,7 @@ impl Run {
     /// Where git does not know the revision.
     pub fn before(&self, revision: &str) -> Result<BTreeSet<String>, UserError> {
         let sources = discover::revision::at(revision, &self.sources)?;
-        // Old exceptions are of no interest: what was accepted then is not new now.
-        let options = AuditOptions { baseline: None, ..self.options.clone() };
-        let verdict = audit(sources, &self.rules.rules, &options);
+        let verdict = audit(sources, &self.rules.rules, &self.options);
         Ok(verdict.findings.into_iter().map(|finding| finding.fingerprint).collect())
     }
 

@@ -55,6 +55,8 @@ pub struct Sources {
     pub files: Vec<SourceFile>,
     /// SQL files: migrations, and texts that macros include.
     pub sql: Vec<SourceFile>,
+    /// Test code that was found and is not judged: what only it needs is not needless.
+    pub left_out: Vec<SourceFile>,
     /// What could not be read.
     pub blind_spots: Vec<BlindSpot>,
     /// Wall time of each step, in order, in microseconds.

@@ -154,10 +154,8 @@ impl Project {
         clock.lap("read");
         add_stdin(request, &self.root, &mut files);
         place_all(&packages, &mut files);
-        self.settle_tests(request, &mut files);
-        sources.files = files.into_iter().map(|(_, file)| file).collect();
+        self.settle_tests(request, files, &mut sources);
         sources.sql = sql.into_iter().map(|(_, file)| file).collect();
-        sources.files.sort_by(|a, b| a.path.cmp(&b.path));
         sources.blind_spots = [self.blind_spots, found.blind_spots, blind_spots, sql_blind_spots].concat();
         sources.blind_spots.sort();
         clock.lap("place");
@@ -214,18 +212,17 @@ impl Project {
     }
 
     /// Test targets are left out, unless asked for; what the caller names inside them is asked for.
-    fn settle_tests(&self, request: &Request, files: &mut Vec<(PathBuf, SourceFile)>) {
-        if request.tests == Tests::In {
-            return;
-        }
-        if self.is_explicit {
-            let named: Vec<&PathBuf> =
-                self.starts.iter().filter(|start| is_in_test_folder(start, &self.root)).collect();
-            for (path, file) in &mut *files {
+    fn settle_tests(&self, request: &Request, files: Vec<(PathBuf, SourceFile)>, sources: &mut Sources) {
+        let in_tests = self.starts.iter().filter(|start| is_in_test_folder(start, &self.root));
+        let named: Vec<&PathBuf> = in_tests.filter(|_| self.is_explicit).collect();
+        for (path, mut file) in files {
+            if request.tests == Tests::Out {
                 file.target.is_test &= !named.iter().any(|start| path.starts_with(start));
             }
+            let is_left_out = request.tests == Tests::Out && file.target.is_test;
+            if is_left_out { sources.left_out.push(file) } else { sources.files.push(file) }
         }
-        files.retain(|(_, file)| !file.target.is_test);
+        sources.files.sort_by(|a, b| a.path.cmp(&b.path));
     }
 }
 

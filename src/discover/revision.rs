@@ -10,7 +10,7 @@ use super::read;
 use crate::source::{SourceFile, Target};
 use crate::user_error::UserError;
 
-/// The files of a revision that lie where the audited files lie, and those that are gone since.
+/// The files of a revision that lie where the audited files lie, under the names they have now, and those that are gone since.
 ///
 /// # Errors
 /// Where the root is in no git repository, the revision is unknown, or git cannot be run.
@@ -26,13 +26,20 @@ pub fn at(revision: &str, now: &Sources) -> Result<Sources, UserError> {
     let targets: BTreeMap<&str, &Target> =
         now.files.iter().chain(&now.sql).map(|file| (file.path.as_str(), &file.target)).collect();
     let is_gone = |path: &str| !now.root.join(path).exists() && !is_left_out(path);
-    let wanted: Vec<&str> = list
+    let names = names_of_today(&now.root, &commit)?;
+    let (then, wanted): (Vec<&str>, Vec<&str>) = list
         .split('\0')
         .filter(|path| path.ends_with(".rs") || path.ends_with(".sql"))
-        .filter(|path| targets.contains_key(path) || is_gone(path))
-        .collect();
-    let texts = texts(&now.root, &commit, &wanted)?;
-    let mut old = Sources { root: now.root.clone(), coverage: now.coverage, ..Sources::default() };
+        .map(|path| (path, names.get(path).map_or(path, String::as_str)))
+        .filter(|(_, path)| targets.contains_key(path) || is_gone(path))
+        .unzip();
+    let texts = texts(&now.root, &commit, &then)?;
+    let mut old = Sources {
+        root: now.root.clone(),
+        coverage: now.coverage,
+        left_out: now.left_out.clone(),
+        ..Sources::default()
+    };
     for (path, bytes) in wanted.into_iter().zip(texts) {
         // What does not decode is a blind spot of the present run, if it is still there.
         let (text, _) = read::text(bytes);
@@ -40,7 +47,18 @@ pub fn at(revision: &str, now: &Sources) -> Result<Sources, UserError> {
         let file = SourceFile::new(path.to_owned(), text, target);
         if path.ends_with(".sql") { old.sql.push(file) } else { old.files.push(file) }
     }
+    old.files.sort_by(|a, b| a.path.cmp(&b.path));
+    old.sql.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(old)
+}
+
+/// What files that were moved since are called now.
+fn names_of_today(root: &Path, commit: &str) -> Result<BTreeMap<String, String>, UserError> {
+    let moved = git(root, &["diff", "--name-status", "-z", "-M", "--diff-filter=R", "--relative", commit])?;
+    let moved = String::from_utf8_lossy(&moved);
+    // How alike they are, the old name and the new one.
+    let fields: Vec<&str> = moved.split('\0').collect();
+    Ok(fields.chunks_exact(3).map(|file| (file[1].to_owned(), file[2].to_owned())).collect())
 }
 
 /// Folders that are not read now were not read then.

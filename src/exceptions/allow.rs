@@ -68,8 +68,7 @@ pub fn apply(findings: &mut [Finding], files: &[SourceFile], sources: &Sources<'
                 }
             }
         }
-        let is_judged =
-            allow.error.is_some() || codes.is_empty() || codes.iter().any(|code| sources.would_find(Some(code)));
+        let is_judged = allow.error.is_some() || codes.iter().all(|code| sources.would_find(code));
         let is_out = allow.in_test && sources.tests == Tests::Out;
         exceptions.push(Exception {
             kind: ExceptionKind::Allow,

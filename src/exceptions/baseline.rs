@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Sources, add_file, fingerprint, open_findings, whole};
-use crate::discover::Coverage;
+use crate::discover::{Coverage, Tests};
 use crate::finding::{Exception, ExceptionKind, Finding, Status, Verdict};
 use crate::program::Place;
 use crate::source::{SourceFile, Span, to_u32};
@@ -23,6 +23,8 @@ pub struct Baseline {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
+    /// Whether it accepts what is in test code.
+    pub tests: Tests,
     /// What it accepts.
     pub entries: Vec<Entry>,
 }
@@ -49,6 +51,9 @@ pub struct Entry {
 #[serde(deny_unknown_fields)]
 struct Document {
     schema: String,
+    /// Test code was judged too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    all_targets: bool,
     findings: Vec<Entry>,
 }
 
@@ -81,12 +86,13 @@ impl Baseline {
                 .at(path, &text, span, "here")
                 .help(format!("write `{SCHEMA}`")));
         }
-        Ok(Self { path: path.to_owned(), text, entries: document.findings })
+        let tests = if document.all_targets { Tests::In } else { Tests::Out };
+        Ok(Self { path: path.to_owned(), text, tests, entries: document.findings })
     }
 
     /// The baseline of all findings that no other exception covers. Reasons of entries that stay are kept.
     #[must_use]
-    pub fn of(verdict: &Verdict, old: Option<&Self>, reason: Option<&str>) -> Self {
+    pub fn of(verdict: &Verdict, tests: Tests, old: Option<&Self>, reason: Option<&str>) -> Self {
         let reasons: BTreeMap<&str, &str> = old
             .iter()
             .flat_map(|old| old.entries.iter())
@@ -109,13 +115,14 @@ impl Baseline {
                 reason: kept.or(reason).unwrap_or(DEFAULT_REASON).to_owned(),
             }
         });
-        Self { entries: entries.collect(), ..Self::default() }
+        Self { tests, entries: entries.collect(), ..Self::default() }
     }
 
     /// The file's text.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let document = Document { schema: SCHEMA.to_owned(), findings: self.entries.clone() };
+        let all_targets = self.tests == Tests::In;
+        let document = Document { schema: SCHEMA.to_owned(), all_targets, findings: self.entries.clone() };
         // Strings in a fixed shape always serialise.
         serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     }
@@ -144,6 +151,7 @@ pub fn apply(findings: &mut [Finding], files: &mut Vec<SourceFile>, sources: &So
     }
     let was_read: Vec<bool> =
         baseline.entries.iter().map(|entry| files.iter().any(|file| file.path == entry.file)).collect();
+    let reads_all = sources.tests == Tests::In || baseline.tests == Tests::Out;
     let file = add_file(files, &baseline.path.display().to_string(), &baseline.text);
     let mut from = 0;
     let entries = baseline.entries.iter().enumerate();
@@ -152,8 +160,9 @@ pub fn apply(findings: &mut [Finding], files: &mut Vec<SourceFile>, sources: &So
             let at = baseline.text[from..].find(&entry.fingerprint).map_or(from, |at| from + at);
             let end = at + entry.fingerprint.len().min(baseline.text.len() - at);
             from = end;
-            let could_match =
-                sources.would_find(Some(&entry.code)) && (was_read[index] || sources.coverage == Coverage::Whole);
+            let could_match = reads_all
+                && sources.would_find(&entry.code)
+                && (was_read[index] || sources.coverage == Coverage::Whole);
             Exception {
                 kind: ExceptionKind::Baseline,
                 place: Place { file, span: Span { start: to_u32(at), end: to_u32(end) } },

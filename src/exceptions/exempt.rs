@@ -2,7 +2,7 @@
 
 use super::{Sources, add_file, open_findings};
 use crate::discover::Coverage;
-use crate::finding::{Exception, ExceptionKind, Finding, Status};
+use crate::finding::{Exception, ExceptionKind, Finding, Mode, Status};
 use crate::lints;
 use crate::program::{FileId, Place};
 use crate::rules::{Exemption, Loaded, Row, path_matches};
@@ -15,24 +15,45 @@ pub fn apply(findings: &mut [Finding], files: &mut Vec<SourceFile>, sources: &So
     let Some(rules_file) = sources.rules_file else { return Vec::new() };
     let path = rules_file.shown.clone();
     let file = add_file(files, &path, &rules_file.text);
-    let is_judged = sources.coverage == Coverage::Whole && sources.mode == crate::finding::Mode::Flow;
     let own_exemptions = rules_file.rows.iter().filter(|row| row.kind == "exempt").count();
     let shipped_exemptions = used.len().saturating_sub(own_exemptions);
     let rows = rules_file.rows.iter();
     rows.filter_map(|row| match row.kind {
         "exempt" => {
             let exemption = sources.rules.exemptions.get(shipped_exemptions + row.index)?;
-            let is_used = used.get(shipped_exemptions + row.index).copied().unwrap_or(true);
-            let exception = exception(ExceptionKind::Exemption, file, row, describe(exemption), is_used || !is_judged);
+            let is_used = used[shipped_exemptions + row.index] || !is_judged(exemption, sources);
+            let exception = exception(ExceptionKind::Exemption, file, row, describe(exemption), is_used);
             Some(Exception { reason: exemption.reason.clone(), ..exception })
         }
         kind if kind.starts_with("scope.") => {
-            let is_used = sources.used_rules.contains(&row.name) || !is_judged;
+            let is_used = sources.used_rules.contains(&row.name) || !is_scope_judged(row, sources);
             Some(exception(ExceptionKind::ScopeRow, file, row, row.name.clone(), is_used))
         }
         _ => None,
     })
     .collect()
+}
+
+/// Whether everything was looked for that the row can except.
+fn is_judged(row: &Exemption, sources: &Sources<'_>) -> bool {
+    let would_find = match row.lint.as_deref().and_then(lints::find) {
+        Some(lint) => sources.would_find(lint.code),
+        None => lints::LINTS.iter().all(|lint| sources.would_find(lint.code)),
+    };
+    let names_function = |file: &SourceFile| row.function.as_ref().is_none_or(|function| names(file, function));
+    let mut left_out = sources.left_out.iter().filter(|file| is_in_paths(row, &file.path));
+    would_find && sources.coverage == Coverage::Whole && !left_out.any(names_function)
+}
+
+/// Whether everything was read that can call what a row of the scope rules names.
+fn is_scope_judged(row: &Row, sources: &Sources<'_>) -> bool {
+    let is_whole = sources.coverage == Coverage::Whole && sources.mode == Mode::Flow;
+    is_whole && !sources.left_out.iter().any(|file| names(file, &row.name))
+}
+
+/// Whether the last name of a path occurs in a file.
+fn names(file: &SourceFile, path: &str) -> bool {
+    file.text.contains(path.rsplit("::").next().unwrap_or(path))
 }
 
 fn exception(kind: ExceptionKind, file: FileId, row: &Row, names: String, is_used: bool) -> Exception {
@@ -51,15 +72,18 @@ fn apply_row(findings: &mut [Finding], files: &[SourceFile], row: &Exemption) ->
     let mut matched = false;
     for finding in open_findings(findings) {
         let file = &files[finding.place.file as usize].path;
-        let in_paths = row.paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path_matches(path, file)));
         let in_function = row.function.as_ref().is_none_or(|function| function_matches(function, &finding.function));
         let of_lint = code.is_none_or(|code| code == finding.code);
-        if in_paths && in_function && of_lint {
+        if is_in_paths(row, file) && in_function && of_lint {
             finding.status = Status::Allowed(row.reason.clone());
             matched = true;
         }
     }
     matched
+}
+
+fn is_in_paths(row: &Exemption, file: &str) -> bool {
+    row.paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path_matches(path, file)))
 }
 
 /// A function's path, or the end of one.

@@ -37,6 +37,8 @@ pub struct Sources<'a> {
     pub baseline: Option<&'a Baseline>,
     /// How much was read.
     pub coverage: Coverage,
+    /// Test code that was found and not judged.
+    pub left_out: &'a [SourceFile],
     /// How it was judged.
     pub mode: Mode,
     /// Whether test code was judged.
@@ -96,11 +98,9 @@ fn open_findings(findings: &mut [Finding]) -> impl Iterator<Item = &mut Finding>
 impl Sources<'_> {
     /// Whether a finding of this lint, had there been one, would have been found: call paths need all callers,
     /// and lexical mode does not look for what only the full analysis finds.
-    fn would_find(&self, code: Option<&str>) -> bool {
-        let needs_all =
-            !matches!(code, Some("RLS001" | "RLS002" | "RLS004" | "RLS005" | "RLS006" | "RLS007" | "RLS008"));
-        let is_off = self.levels.iter().rev().find(|(known, _)| Some(*known) == code);
-        let is_off = is_off.is_some_and(|(_, level)| *level == Level::Allow);
-        !is_off && self.mode == Mode::Flow && (self.coverage == Coverage::Whole || !needs_all)
+    fn would_find(&self, code: &str) -> bool {
+        let needs_all = !matches!(code, "RLS001" | "RLS002" | "RLS004" | "RLS005" | "RLS006" | "RLS007" | "RLS008");
+        let level = self.levels.iter().rev().find(|(known, _)| *known == code).map(|(_, level)| *level);
+        level != Some(Level::Allow) && self.mode == Mode::Flow && (self.coverage == Coverage::Whole || !needs_all)
     }
 }
