@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::test_kind;
 use super::packages::{CargoTarget, Package};
+use crate::parse::is_for_tests;
 use crate::source::{SourceFile, Target};
 
 /// Sets the target of every file of a package. `files` are the package's own, absolute path first.
@@ -88,10 +89,8 @@ fn declarations(text: &str) -> Vec<Declared<'_>> {
 fn declaration(text: &str, at: usize) -> Option<Declared<'_>> {
     let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let before = text[line_start..at].trim();
-    let is_item = before.is_empty()
-        || before == "pub"
-        || (before.starts_with("pub") && before.ends_with(')'))
-        || before.ends_with(']');
+    let visibility = before.rsplit(']').next().unwrap_or_default().trim();
+    let is_item = matches!(visibility, "" | "pub") || (visibility.starts_with("pub") && visibility.ends_with(')'));
     let name = text[at + 4..].split(|c: char| !c.is_alphanumeric() && c != '_' && c != '#').next()?;
     let ends_as_declaration = text[at + 4 + name.len()..].trim_start().starts_with(';');
     if !is_item || name.is_empty() || !ends_as_declaration {
@@ -102,7 +101,11 @@ fn declaration(text: &str, at: usize) -> Option<Declared<'_>> {
         let value = line.trim().strip_prefix("#[path")?.trim_start().strip_prefix('=')?;
         value.trim().strip_prefix('"')?.split('"').next()
     });
-    let only_test = attributes.iter().any(|line| line.contains("cfg(test)") || line.contains("cfg(all(test"));
+    let says_test = |line: &&&str| line.contains("test");
+    let only_test = attributes.iter().filter(says_test).any(|line| {
+        let end = line.rfind(']').map_or(0, |at| at + 1);
+        is_for_tests(&line[..end])
+    });
     Some(Declared { name: name.trim_start_matches("r#"), path, only_test })
 }
 
@@ -136,11 +139,13 @@ fn module_around(above: &str) -> Option<&str> {
 
 /// The attribute lines that stand directly above a line, and what stands before the item on its own line.
 fn attributes_before<'a>(above: &'a str, same_line: &'a str) -> Vec<&'a str> {
-    let lines = above.lines().rev().take_while(|line| {
-        let line = line.trim_start();
-        line.starts_with("#[") || line.starts_with("//")
-    });
-    lines.filter(|line| line.trim_start().starts_with("#[")).chain([same_line]).collect()
+    // On a line of its own: what stands behind one belongs to that.
+    let is_attribute = |line: &str| {
+        let after = line.rsplit_once(']').map_or("", |(_, after)| after.trim_start());
+        line.starts_with("#[") && (after.is_empty() || after.starts_with("//"))
+    };
+    let lines = above.lines().rev().map(str::trim).take_while(|line| is_attribute(line) || line.starts_with("//"));
+    lines.filter(|line| is_attribute(line)).chain([same_line]).collect()
 }
 
 fn resolve(declared: &Declared<'_>, file: &Path, target: &Target, index: &BTreeMap<PathBuf, usize>) -> Option<usize> {
@@ -233,12 +238,15 @@ mod tests {
             &[
                 (
                     "src/lib.rs",
-                    "pub mod a;\n#[cfg(test)]\nmod checks;\n#[path = \"odd/place.rs\"]\npub(crate) mod named;",
+                    "pub mod a;\n#[cfg(test)]\nmod checks;\n#[path = \"odd/place.rs\"]\npub(crate) mod named;\n\
+                     #[cfg(any(test, feature = \"testing\"))] pub mod seed;\n#[cfg(any(test, feature = \"ssr\"))]\nmod ssr;",
                 ),
                 ("src/a.rs", "mod b;"),
                 ("src/a/b.rs", ""),
                 ("src/checks.rs", ""),
                 ("src/odd/place.rs", ""),
+                ("src/seed.rs", ""),
+                ("src/ssr.rs", ""),
                 ("tests/it.rs", "mod common;"),
                 ("tests/common/mod.rs", ""),
             ],
@@ -249,6 +257,8 @@ mod tests {
             ("lib", "a::b", false),
             ("lib", "checks", true),
             ("lib", "named", false),
+            ("lib", "seed", true),
+            ("lib", "ssr", false),
             ("test", "", true),
             ("test", "common", true),
         ];

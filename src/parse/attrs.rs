@@ -28,7 +28,7 @@ pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let path = attribute.meta.path();
         if path.is_ident("cfg") {
-            return matches!(&attribute.meta, Meta::List(list) if needs_test(list.tokens.clone()));
+            return matches!(&attribute.meta, Meta::List(of) if list(of.tokens.clone()).into_iter().any(needs_test));
         }
         path.segments.last().is_some_and(|last| is_test_name(&last.ident.to_string()))
     })
@@ -62,18 +62,37 @@ fn is_test_name(name: &str) -> bool {
     matches!(name, "test" | "rstest" | "test_case" | "quickcheck" | "wasm_bindgen_test" | "bench" | "traced_test")
 }
 
-/// Whether a `cfg` predicate holds only with `test`: `any` and `all` count if `test` is in them, `not` never does.
+/// Whether a `cfg` predicate holds only for tests: `any(test, feature = "test-utils")` does, and `any(test, feature = "ssr")`
+/// does not. Of what is no predicate at all nothing is said.
 fn needs_test(predicate: TokenStream) -> bool {
-    let mut after_not = false;
-    for token in predicate {
-        match token {
-            TokenTree::Ident(ident) if ident == "test" => return true,
-            TokenTree::Ident(ident) => after_not = ident == "not",
-            TokenTree::Group(group) if !after_not && needs_test(group.stream()) => return true,
-            _ => {}
+    let mut tokens = predicate.into_iter();
+    let Some(TokenTree::Ident(word)) = tokens.next() else { return false };
+    match tokens.next() {
+        None => word == "test",
+        Some(TokenTree::Group(group)) if word == "all" => list(group.stream()).into_iter().any(needs_test),
+        Some(TokenTree::Group(group)) if word == "any" => {
+            let (tests, others): (Vec<_>, Vec<_>) =
+                list(group.stream()).into_iter().partition(|part| needs_test(part.clone()));
+            !tests.is_empty() && others.into_iter().all(is_test_feature)
         }
+        _ => false,
     }
-    false
+}
+
+/// `feature = "testing"`: what its name says it is for.
+fn is_test_feature(predicate: TokenStream) -> bool {
+    let mut tokens = predicate.into_iter();
+    let is_feature = matches!(tokens.next(), Some(TokenTree::Ident(word)) if word == "feature");
+    let name = tokens.last().map(|token| token.to_string()).unwrap_or_default();
+    is_feature && ["test", "mock", "bench", "fuzz"].iter().any(|word| name.contains(word))
+}
+
+/// The parts of a comma-separated list.
+fn list(tokens: TokenStream) -> Vec<TokenStream> {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
+    let parts = tokens.split(is_comma).filter(|part| !part.is_empty());
+    parts.map(|part| part.iter().cloned().collect()).collect()
 }
 
 /// The derives inside `cfg_attr(predicate, derive(..))`.
@@ -92,12 +111,6 @@ fn derives(tokens: TokenStream) -> Vec<Name> {
 
 /// The paths of a comma-separated list, as written.
 fn paths(tokens: TokenStream) -> Vec<Name> {
-    let mut names = vec![String::new()];
-    for token in tokens {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == ',' => names.push(String::new()),
-            other => names.last_mut().into_iter().for_each(|name| name.push_str(&other.to_string())),
-        }
-    }
-    names.into_iter().filter(|name| !name.is_empty()).map(Name::new).collect()
+    let written = |part: TokenStream| part.into_iter().map(|token| token.to_string()).collect::<String>();
+    list(tokens).into_iter().map(written).map(Name::new).collect()
 }

@@ -38,6 +38,7 @@ mod types;
 use std::cell::Cell;
 
 use proc_macro2::TokenStream;
+use syn::parse::Parser as _;
 
 pub use self::outline::{Body, Outline, outline, word_hash};
 pub use self::partly::{parse_partly, read_bodies, without_tests};
@@ -61,6 +62,18 @@ thread_local! {
 /// Says that this thread was started with a stack of [`LARGE_STACK`], so that no file needs a thread of its own here.
 pub fn on_large_stack() {
     HAS_LARGE_STACK.set(true);
+}
+
+/// Whether an attribute says that what follows is compiled for tests only: `#[cfg(test)]`.
+#[must_use]
+pub fn is_for_tests(attribute: &str) -> bool {
+    if nesting::of_text(attribute) > SMALL_DEPTH {
+        return false;
+    }
+    let attributes = syn::Attribute::parse_outer.parse_str(attribute);
+    let is_for_tests = attributes.is_ok_and(|attributes| attrs::is_test(&attributes));
+    proc_macro2::extra::invalidate_current_thread_spans();
+    is_for_tests
 }
 
 /// Reads one file. Never fails: what is no Rust becomes a blind spot.

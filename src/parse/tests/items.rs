@@ -20,7 +20,7 @@ fn uses_are_one_per_name() {
 #[test]
 fn modules_nest_and_know_tests() {
     let facts = facts(
-        "mod a { #[cfg(any(test, feature = \"x\"))] mod b { fn f() {} } #[path = \"z.rs\"] pub mod c; } fn g() {}",
+        "mod a { #[cfg(any(test, feature = \"test-x\"))] mod b { fn f() {} } #[path = \"z.rs\"] pub mod c; } fn g() {}",
     );
     let shown: Vec<_> =
         facts.modules.iter().map(|m| (m.path.join("::"), m.is_declaration, m.file.clone(), m.in_test)).collect();
@@ -40,10 +40,11 @@ fn modules_nest_and_know_tests() {
 fn tests_are_known_by_their_attributes() {
     let facts = facts(
         "#[test] fn a() {} #[tokio::test] async fn b() {} #[sqlx::test] fn c() {} #[rstest] fn d() {} \
-         #[cfg(not(test))] fn e() {} #[cfg(all(unix, test))] impl T { fn g() {} } #[tokio::main] fn h() {}",
+         #[cfg(not(test))] fn e() {} #[cfg(all(unix, test))] impl T { fn g() {} } #[tokio::main] fn h() {} \
+         #[cfg(any(test, feature = \"ssr\"))] fn i() {} #[cfg(any(feature = \"testing\", test,))] fn j() {}",
     );
     let tests: Vec<_> = facts.functions.iter().filter(|f| f.in_test).map(|f| f.name.as_str()).collect();
-    assert_eq!(tests, ["a", "b", "c", "d", "g"]);
+    assert_eq!(tests, ["a", "b", "c", "d", "g", "j"]);
 }
 
 #[test]
