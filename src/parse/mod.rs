@@ -82,6 +82,7 @@ pub fn is_for_tests(attribute: &str) -> bool {
 #[must_use]
 pub fn parse(text: &str, is_test_target: bool) -> FileFacts {
     let text = prepare::prepared(text);
+    let text = prepare::without_numbers(&text);
     let depth = nesting::of_text(&text);
     let is_small = depth <= SMALL_DEPTH && text.len() <= SMALL_LENGTH;
     if is_small || HAS_LARGE_STACK.get() {

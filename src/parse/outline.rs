@@ -74,7 +74,7 @@ pub fn word_hash(word: &str) -> u32 {
 pub struct Outline {
     /// By position.
     pub bodies: Vec<Body>,
-    /// What is between the braces of modules that are compiled for tests only.
+    /// What is between the braces of modules that are compiled for tests only, in order; of nested ones the outer one.
     pub tests: Vec<Span>,
     /// Words of all functions and headers.
     words: Vec<u32>,
@@ -303,6 +303,7 @@ impl Reader<'_> {
             outer.is_odd |= inner.is_odd;
         } else if inner.close == b'}' {
             if outer.kind == Kind::Module && outer.is_test {
+                self.outline.tests.retain(|inner| !inside.contains(*inner));
                 self.outline.tests.push(inside);
             }
             if outer.kind == Kind::Fn {
@@ -404,11 +405,10 @@ mod tests {
 
     #[test]
     fn test_modules_are_found() {
-        let text =
-            "#[cfg(test)]\n#[allow(x)]\nmod tests { fn a() {} }\n#[cfg(any(test, x))] mod more { }\nmod plain { }";
+        let text = "#[cfg(test)]\n#[allow(x)]\nmod tests { #[cfg(test)] mod b { } }\n#[cfg(any(test, x))] mod more { }\nmod plain { }";
         let outline = outline(text).unwrap();
         assert_eq!(outline.tests.len(), 1);
-        assert_eq!(&text[outline.tests[0].start as usize..outline.tests[0].end as usize], " fn a() {} ");
+        assert_eq!(&text[outline.tests[0].start as usize..outline.tests[0].end as usize], " #[cfg(test)] mod b { } ");
     }
 
     #[test]

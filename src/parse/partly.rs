@@ -12,37 +12,25 @@ use super::cut::{self, Offsets};
 use super::lower::Lower;
 use super::outline::Outline;
 use super::places::Places;
-use super::{HAS_LARGE_STACK, SMALL_DEPTH, SMALL_LENGTH, nesting, read_tokens};
+use super::{HAS_LARGE_STACK, SMALL_DEPTH, SMALL_LENGTH, nesting, prepare, read_tokens};
 use crate::facts::{Block, FileFacts};
 use crate::source::{Span, to_u32};
 
 /// The text with spaces in place of what is compiled for tests only.
 #[must_use]
 pub fn without_tests<'t>(text: &'t str, outline: &Outline) -> Cow<'t, str> {
-    if outline.tests.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    let mut result = String::with_capacity(text.len());
-    let mut from = 0;
-    for inside in &outline.tests {
-        let Some(kept) = text.get(from..inside.start as usize) else { continue };
-        result.push_str(kept);
-        from = inside.end as usize;
-        let blanks = text.as_bytes().get(inside.start as usize..from).unwrap_or_default();
-        result.extend(blanks.iter().map(|byte| if *byte == b'\n' { '\n' } else { ' ' }));
-    }
-    result.push_str(text.get(from..).unwrap_or(""));
-    Cow::Owned(result)
+    prepare::blanked(text, outline.tests.iter().map(|inside| inside.start as usize..inside.end as usize))
 }
 
 /// Reads a file without what is inside these braces, given in order. The functions whose bodies they are look like declarations.
 #[must_use]
 pub fn parse_partly(text: &str, is_test_target: bool, insides: &[Span]) -> Option<FileFacts> {
     let short = cut::without(text, insides);
-    let depth = nesting::of_text(&short.text);
-    let partly = safely(depth, short.text.len(), || {
-        let tokens = short.text.parse::<TokenStream>().ok()?;
-        let places = Places::at(&short.text, to_u32(text.len()), short.offsets);
+    let read = prepare::without_numbers(&short.text);
+    let depth = nesting::of_text(&read);
+    let partly = safely(depth, read.len(), || {
+        let tokens = read.parse::<TokenStream>().ok()?;
+        let places = Places::at(&read, to_u32(text.len()), short.offsets);
         let mut lower = Lower::with_places(text, places, is_test_target);
         let facts = read_tokens(&mut lower, tokens, depth);
         let is_whole = facts.blind_spots.is_empty() && !lower.has_left_over;
@@ -76,7 +64,7 @@ pub fn read_bodies(text: &str, insides: &[Span]) -> Option<Vec<Block>> {
 
 fn read_body(text: &str, inside: Span) -> Option<Block> {
     let base = inside.start.checked_sub(1)?;
-    let part = text.get(base as usize..inside.end as usize + 1)?;
+    let part = &*prepare::without_numbers(text.get(base as usize..inside.end as usize + 1)?);
     let depth = nesting::of_text(part);
     safely(depth, part.len(), || {
         let tokens = part.parse::<TokenStream>().ok()?;
