@@ -15,7 +15,7 @@ use rls_worker::notifications::transport::Transport;
 use rls_worker::samples::{AGREEMENT, now, throwaway};
 use rls_worker::workers::handlers::sima_validation;
 use rls_worker::workers::job_processor::State;
-use rls_worker::workers::jobs::submit;
+use rls_worker::workers::jobs::{HandedIn, submit};
 use rls_worker::workers::upload::{Catalog, Charges, Orders, Upload};
 use rls_worker::{long_samples, table};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -80,11 +80,10 @@ impl Bench {
 
     /// From the upload to the end of the job, through the queue.
     async fn lane(&self, tenant: TenantId, lane: &str, file: &[u8]) -> Duration {
-        with_tenant(&self.pool, tenant, async |mut tx| {
-            submit(&mut tx, &Queue::new(), lane, "long", file, "bench").await
-        })
-        .await
-        .expect("the lane takes files");
+        let file = HandedIn::new(lane, "long", file, "bench").expect("the lane takes files");
+        with_tenant(&self.pool, tenant, async |mut tx| submit(&mut tx, &Queue::new(), &file).await)
+            .await
+            .expect("the file is taken");
         self.work(tenant, lane).await
     }
 

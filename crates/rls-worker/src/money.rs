@@ -1,6 +1,7 @@
 //! A text in, an exact decimal out. Money is never a float.
 
 use rust_decimal::{Decimal, RoundingStrategy};
+use serde::Serializer;
 
 /// What no single figure of a file may reach; products of three figures below it cannot overflow.
 const LIMIT: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
@@ -12,6 +13,36 @@ const SCALE: u32 = 6;
 #[must_use]
 pub fn cents(value: Decimal) -> Decimal {
     value.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
+}
+
+/// The same figure, written with cents and with no zeros behind them: what the database keeps has six decimals.
+///
+/// ```
+/// use rls_worker::money::plain;
+///
+/// assert_eq!(plain("17.500000".parse().unwrap()).to_string(), "17.50");
+/// assert_eq!(plain("0.125000".parse().unwrap()).to_string(), "0.125");
+/// ```
+#[must_use]
+pub fn plain(value: Decimal) -> Decimal {
+    let mut plain = value.normalize();
+    if plain.scale() < 2 {
+        plain.rescale(2);
+    }
+    plain
+}
+
+/// Writes an amount for programs, as text that is exact.
+pub(crate) fn amount<S: Serializer>(value: &Decimal, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(&plain(*value))
+}
+
+/// The same where there may be none.
+pub(crate) fn amount_if_any<S: Serializer>(value: &Option<Decimal>, out: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => amount(value, out),
+        None => out.serialize_none(),
+    }
 }
 
 /// A figure as people read it: `1,234.50`.

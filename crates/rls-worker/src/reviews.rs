@@ -11,6 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::desk::{By, DeskError, Refused};
+use crate::money;
 use crate::notifications::catching::{self, Catch};
 use crate::notifications::{events, zone};
 use crate::orders::row::sku_norm;
@@ -49,6 +50,7 @@ pub struct ListedOrder {
     /// Who decided that, if somebody did.
     pub decided_by: Option<String>,
     /// The duties, in Canadian dollars.
+    #[serde(serialize_with = "money::amount")]
     pub exposure_cad: Decimal,
     /// Whether that is certain.
     pub exposure_kind: String,
@@ -68,6 +70,7 @@ pub struct ListedProduct {
     /// Why the machine does not know.
     pub reasons: Vec<String>,
     /// What the duties on one unit could be at most, in Canadian dollars.
+    #[serde(serialize_with = "money::amount_if_any")]
     pub upper_bound_cad: Option<Decimal>,
     /// The day of the verdict.
     pub as_of: NaiveDate,

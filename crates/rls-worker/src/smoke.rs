@@ -14,8 +14,9 @@ use crate::guest::Farewell;
 use crate::notifications::transport::Transport;
 use crate::samples::{AGREEMENT, CATALOG, ORDERS, SHIP, now};
 use crate::ship::second_look::SecondLook;
+use crate::workers::envelope::created_by;
 use crate::workers::job_processor::{State, worker};
-use crate::workers::jobs::{LANES, submit};
+use crate::workers::jobs::{HandedIn, LANES, submit};
 use crate::workers::outcome::LaneError;
 
 /// How long one job may take.
@@ -132,14 +133,16 @@ pub async fn enqueue(
     lane: &str,
     input: &Input,
 ) -> Result<JobId, LaneError> {
-    with_tenant(pool, tenant, async |mut tx| match input {
-        Input::File(text) => Ok(submit(&mut tx, queue, lane, "sample.csv", text.as_bytes(), "smoke").await?.job),
-        Input::Payload(payload) => {
-            let job = NewJob::new(lane, lane, payload)?.max_attempts(3);
-            Ok(queue.enqueue(&mut tx, &job).await?.id())
+    match input {
+        Input::File(text) => {
+            let file = HandedIn::new(lane, "sample.csv", text.as_bytes(), "smoke")?;
+            with_tenant(pool, tenant, async |mut tx| Ok(submit(&mut tx, queue, &file).await?.job)).await
         }
-    })
-    .await
+        Input::Payload(payload) => {
+            let job = created_by(NewJob::new(lane, lane, payload)?.max_attempts(3), "smoke");
+            with_tenant(pool, tenant, async |mut tx| Ok(queue.enqueue(&mut tx, &job).await?.id())).await
+        }
+    }
 }
 
 /// Until the job has ended, or nobody has any more patience.

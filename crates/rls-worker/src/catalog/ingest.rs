@@ -17,7 +17,7 @@ pub struct Stored {
     pub changed: Vec<String>,
 }
 
-/// Writes a batch. What a row does not say stays; a product that stays the same gets no version.
+/// Writes a batch. What a row does not say stays; a product whose content hash stays the same gets no version.
 ///
 /// # Errors
 /// When the database says no.
@@ -66,18 +66,21 @@ with input as (
         case when m.currency is distinct from (known).currency then 'currency' end,
         case when m.uom is distinct from (known).uom then 'uom' end,
         case when m.net_weight_kg is distinct from (known).net_weight_kg then 'net_weight_kg' end,
-        case when m.attributes is distinct from (known).attributes then 'attributes' end,
+        case when m.attributes::text is distinct from (known).attributes::text then 'attributes' end,
         case when m.aliases is distinct from coalesce((known).aliases, '{}') then 'aliases' end,
         case when m.gtin is distinct from (known).gtin then 'gtin' end
     ], null) as changed_fields
     from merged m
+    where (known).id is null or (known).content_hash <> catalog_content_hash(m.title, m.description, m.category, m.hs_code,
+        m.country_of_origin, m.country_of_export, m.manufacturer, m.exporter_name, m.exporter_id, m.unit_cost, m.currency,
+        m.uom, m.net_weight_kg, m.attributes, m.aliases, m.gtin)
 ), stored as (
     insert into catalog_products as p (sku, sku_norm, title, description, category, hs_code, country_of_origin,
         country_of_export, manufacturer, exporter_name, exporter_id, unit_cost, currency, uom, net_weight_kg,
         attributes, aliases, gtin, version, source_job_id)
     select sku, sku_norm, title, description, category, hs_code, country_of_origin, country_of_export, manufacturer,
         exporter_name, exporter_id, unit_cost, currency, uom, net_weight_kg, attributes, aliases, gtin, version, $1
-    from changed where (known).id is null or cardinality(changed_fields) > 0
+    from changed
     on conflict (tenant_id, sku_norm) do update set (sku, title, description, category, hs_code, country_of_origin,
         country_of_export, manufacturer, exporter_name, exporter_id, unit_cost, currency, uom, net_weight_kg,
         attributes, aliases, gtin, version, source_job_id) = (excluded.sku, excluded.title, excluded.description,

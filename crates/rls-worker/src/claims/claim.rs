@@ -119,9 +119,10 @@ pub async fn prepare(tx: &mut TenantTx, claim: Uuid, by: &By<'_>) -> Result<Clai
     sqlx::query(
         "update ship_claims c set packet = (
              select jsonb_build_object('carrier', c.carrier, 'account', c.account, 'currency', c.currency,
-                 'total', sum(k.claimed)::text, 'findings', jsonb_agg(jsonb_build_object('kind', f.kind,
-                     'invoice', f.invoice_number, 'tracking', f.tracking_norm, 'code', f.code, 'billed', f.billed::text,
-                     'expected', f.expected::text, 'claimed', k.claimed::text, 'evidence', f.evidence,
+                 'total', round(sum(k.claimed), 2)::text, 'findings', jsonb_agg(jsonb_build_object('kind', f.kind,
+                     'invoice', f.invoice_number, 'tracking', f.tracking_norm, 'code', f.code,
+                     'billed', round(f.billed, greatest(2, min_scale(f.billed)))::text,
+                     'expected', round(f.expected, 2)::text, 'claimed', round(k.claimed, 2)::text, 'evidence', f.evidence,
                      'dispute_by', f.dispute_by) order by f.invoice_number, f.tracking_norm, f.kind))
              from ship_claim_findings k join ship_findings f on f.tenant_id = k.tenant_id and f.id = k.finding_id
              where k.tenant_id = c.tenant_id and k.claim_id = c.id)
@@ -243,8 +244,8 @@ async fn credit_one(
 pub async fn list(tx: &mut TenantTx) -> sqlx::Result<Vec<Value>> {
     sqlx::query_scalar(
         "select jsonb_build_object('id', c.id, 'carrier', c.carrier, 'account', c.account, 'state', c.state,
-             'ticket', c.ticket, 'currency', c.currency, 'claimed', sum(k.claimed)::text,
-             'credited', sum(k.credited)::text, 'findings', jsonb_agg(k.finding_id order by k.finding_id))
+             'ticket', c.ticket, 'currency', c.currency, 'claimed', round(sum(k.claimed), 2)::text,
+             'credited', round(sum(k.credited), 2)::text, 'findings', jsonb_agg(k.finding_id order by k.finding_id))
          from ship_claims c join ship_claim_findings k on k.tenant_id = c.tenant_id and k.claim_id = c.id
          group by c.tenant_id, c.id
          order by (select max(e.at) from ship_claim_events e where e.tenant_id = c.tenant_id and e.claim_id = c.id) desc, c.id

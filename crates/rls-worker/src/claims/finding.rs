@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::states::{FindingAction, FindingState};
 use crate::desk::{By, DeskError, Refused};
-use crate::money::cents;
+use crate::money::{self, cents};
 use crate::notifications::events::{self, Event};
 
 /// What shows that a carrier gave money back.
@@ -46,12 +46,16 @@ pub struct Listed {
     /// What shows it.
     pub evidence: String,
     /// What was billed.
+    #[serde(serialize_with = "money::amount")]
     pub billed: Decimal,
     /// What is due.
+    #[serde(serialize_with = "money::amount")]
     pub expected: Decimal,
     /// What was billed too much.
+    #[serde(serialize_with = "money::amount")]
     pub variance: Decimal,
     /// What was given back, with full evidence: what may be billed for.
+    #[serde(serialize_with = "money::amount_if_any")]
     pub credited: Option<Decimal>,
     /// The currency of all amounts.
     pub currency: String,

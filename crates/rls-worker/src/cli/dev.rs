@@ -25,6 +25,9 @@ use super::{Passed, check, feed, mail, serve};
 /// How long one sample file may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
+/// How often the worker looks for work: somebody sits in front of it.
+const POLL: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// A file of orders that lacks what it needs, so that there is something to be told of.
 const BAD: &str = "order_number,sku\nSO-1,A\n";
 
@@ -38,7 +41,7 @@ pub(super) async fn dev(options: mail::Options) -> anyhow::Result<Passed> {
     let state = State { now: clock(), pages, ..State::new(transport) };
     let pool = RlsPool::connect_with(db.runtime_options()).await?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(worker(pool.clone(), state.clone(), 2).run(async {
+    let running = tokio::spawn(worker(pool.clone(), state.clone(), 2).poll(POLL).run(async {
         stopped.await.ok();
     }));
     let schedule = tokio::spawn(serve::schedule(pool.clone(), Arc::clone(&state.now)));

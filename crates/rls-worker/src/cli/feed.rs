@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use rls_runtime::queue::{JobId, NewJob, Queue};
 use rls_runtime::{RlsPool, TenantId, with_tenant};
+use rls_worker::workers::envelope::created_by;
 use rls_worker::workers::jobs::{self, UPLOAD_LANES};
 use rls_worker::workers::outcome::LaneError;
 
@@ -56,12 +57,12 @@ pub(super) async fn enqueue(pool: &RlsPool, tenant: TenantId, what: &HandedIn) -
     let name = file.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let queue = Queue::new();
     let (job, duplicate) = if UPLOAD_LANES.contains(&known) {
-        let submit = async |mut tx| jobs::submit(&mut tx, &queue, known, &name, &bytes, by).await;
-        let submitted = with_tenant(pool, tenant, submit).await?;
+        let file = jobs::HandedIn::new(known, &name, &bytes, by)?;
+        let submitted = with_tenant(pool, tenant, async |mut tx| jobs::submit(&mut tx, &queue, &file).await).await?;
         (submitted.job, submitted.duplicate)
     } else {
         let payload: serde_json::Value = serde_json::from_slice(&bytes).context("the payload is no JSON")?;
-        let new = jobs::created_by(NewJob::new(known, known, &payload)?.max_attempts(3), by);
+        let new = created_by(NewJob::new(known, known, &payload)?.max_attempts(3), by);
         let job =
             with_tenant(pool, tenant, async |mut tx| Ok::<_, LaneError>(queue.enqueue(&mut tx, &new).await?)).await?;
         (job.id(), false)

@@ -18,7 +18,10 @@ use clap::{Parser, Subcommand};
 use rls_runtime::{RlsPool, TenantId};
 use rls_worker::notifications::transport::Transport;
 use rls_worker::workers::job_processor::State;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A worker for trade and freight jobs under forced row-level security.
 #[derive(Parser)]
@@ -204,7 +207,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Parity { .. } => LevelFilter::ERROR,
         _ => LevelFilter::WARN,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    // What is said inside of a job or scope says whose it is, however little is said.
+    let shown =
+        filter_fn(move |told| *told.level() <= if told.is_span() { LevelFilter::INFO.max(level) } else { level });
+    let printed = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(shown);
+    tracing_subscriber::registry().with(printed).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),

@@ -21,6 +21,7 @@ pub use token::Token;
 use crate::fingerprint;
 use crate::notifications::zone;
 use crate::table::{FileError, Limits, Table};
+use crate::workers::envelope::created_by;
 use crate::workers::outcome::LaneError;
 
 /// What a guest's file may be at most.
@@ -83,7 +84,7 @@ pub async fn invite(
     .bind(expires_at)
     .execute(&mut **tx)
     .await?;
-    let farewell = NewJob::of(&Farewell { session: token.session })?.run_at(expires_at.into());
+    let farewell = created_by(NewJob::of(&Farewell { session: token.session })?, "guest").run_at(expires_at.into());
     queue.enqueue(tx, &farewell).await?;
     Ok(token)
 }

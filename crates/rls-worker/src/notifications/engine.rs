@@ -16,6 +16,7 @@ use super::templates::{self, Template};
 use super::told::{Limit, Severity, Told, hour};
 use crate::fingerprint;
 use crate::table::FileError;
+use crate::workers::envelope::created_by;
 use crate::workers::outcome::{Job, LaneError};
 
 /// An event, as a job.
@@ -195,7 +196,8 @@ async fn tell_at_the_hours_end(tx: &mut TenantTx, queue: &Queue, job: &Job, told
     let Some((kind, group)) = told.group_key(job.now) else { return Ok(()) };
     let event = NotificationEvent::new(&group, GROUPED, json!({"kind": kind, "group": group}));
     let wait = (hour(job.now) + Duration::hours(1) - job.now).to_std().unwrap_or_default();
-    let job = NewJob::of(&event)?.unique_key_or(format!("notification_event:{group}"), OnConflict::Keep).run_in(wait);
+    let job = created_by(NewJob::of(&event)?, "notifications").run_in(wait);
+    let job = job.unique_key_or(format!("notification_event:{group}"), OnConflict::Keep);
     queue.enqueue(tx, &job).await?;
     Ok(())
 }

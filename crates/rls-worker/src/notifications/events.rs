@@ -8,6 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::engine::{self, NotificationEvent};
+use crate::workers::envelope::created_by;
 use crate::workers::outcome::Job;
 
 /// Something that happened.
@@ -52,8 +53,11 @@ pub async fn enqueue(
     events: impl Iterator<Item = (String, String, Value)>,
 ) -> sqlx::Result<()> {
     let told = events.filter(|(_, kind, _)| engine::template_of(kind).is_some());
-    let jobs: sqlx::Result<Vec<NewJob>> =
-        told.map(|(key, kind, payload)| NewJob::of(&NotificationEvent::new(&key, &kind, payload))).collect();
+    let jobs: sqlx::Result<Vec<NewJob>> = told
+        .map(|(key, kind, payload)| {
+            Ok(created_by(NewJob::of(&NotificationEvent::new(&key, &kind, payload))?, "notifications"))
+        })
+        .collect();
     queue.enqueue_many(tx, &jobs?).await?;
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::templates::Template;
 use super::{events, exception_alert, zone};
 use crate::guest;
 use crate::trade::detection;
+use crate::workers::envelope::created_by;
 
 /// A schedule that is due.
 #[derive(Debug, sqlx::FromRow)]
@@ -117,7 +118,7 @@ async fn enqueue_digests(tx: &mut TenantTx, queue: &Queue, now: DateTime<Utc>) -
         let to = calendar.last_at(now).map_or(schedule.next_run_at, |last| last.max(schedule.next_run_at));
         let digest = NotificationDigest { template: schedule.template.clone(), from: schedule.last_window_end, to };
         let key = format!("digest:{}:{}", digest.template, digest.from.format("%Y-%m-%dT%H:%MZ"));
-        queue.enqueue(tx, &NewJob::of(&digest)?.unique_key(key)).await?;
+        queue.enqueue(tx, &created_by(NewJob::of(&digest)?, "scheduler").unique_key(key)).await?;
         sqlx::query("update notification_schedules set next_run_at = $2, last_window_end = $3 where template = $1")
             .bind(&schedule.template)
             .bind(calendar.next_after(now).unwrap_or(now + Duration::days(1)))

@@ -32,6 +32,8 @@ pub struct LaneRow {
     pub lane: String,
     /// Its tenant.
     pub tenant: String,
+    /// What there is to say of it, as why it was refused.
+    pub detail: String,
     /// How it ended before.
     pub a: Ended,
     /// How it ended after.
@@ -257,12 +259,17 @@ impl Artifact {
             let seen = if difference.seen { "seen, as expected" } else { "not seen" };
             let _ = writeln!(text, "- {}: {seen}; {}", difference.id, difference.why);
         }
-        text.push_str("\n| lane | tenant | before | after | same |\n|---|---|---|---|---|\n");
+        text.push_str("\n| lane | tenant | before | after | same | detail |\n|---|---|---|---|---|---|\n");
         for row in &self.lanes {
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {} |",
-                row.lane, row.tenant, row.a.state, row.b.state, row.matches
+                "| {} | {} | {} | {} | {} | {} |",
+                row.lane,
+                row.tenant,
+                row.a.state,
+                row.b.state,
+                row.matches,
+                row.detail.replace('|', "\\|")
             );
         }
         text.push_str("\n| table | tenant | rows before | rows after | same |\n|---|---|---|---|---|\n");

@@ -157,6 +157,7 @@ fn lanes<'a>(a: &'a Side, b: &'a Side) -> impl Iterator<Item = LaneRow> + 'a {
     a.steps.iter().zip(&b.steps).map(|(before, after)| LaneRow {
         lane: before.lane.to_owned(),
         tenant: a.name.to_owned(),
+        detail: after.detail(),
         a: snapshot::ended(before),
         b: snapshot::ended(after),
         matches: snapshot::ended(before) == snapshot::ended(after),

@@ -12,8 +12,8 @@ use crate::fingerprint;
 use crate::schema::TENANT_TABLES;
 use crate::smoke::Step;
 
-/// What differs from run to run: ids, and the times at which rows were written.
-const VOLATILE: &str = "{tenant_id,id,job_id,source_job_id,order_id,shipment_id,invoice_id,product_id,line_id,finding_id,superseded_by,guest_session_id,token_hash,secret,raised_at,created_at,at}";
+/// What differs from run to run or from tenant to tenant: ids, keys that have the tenant in them, and the times at which rows were written.
+const VOLATILE: &str = "{tenant_id,id,job_id,source_job_id,order_id,shipment_id,invoice_id,product_id,line_id,finding_id,superseded_by,guest_session_id,token_hash,secret,raised_at,created_at,at,effective_key}";
 
 /// All that a tenant has, without what differs from run to run.
 #[derive(Debug, Default)]

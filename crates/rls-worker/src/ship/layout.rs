@@ -52,7 +52,7 @@ impl Layout {
         Err(FileError::new("MAPPING_REQUIRED", format!("the layout is not known; the file has: {}", titles.join(", "))))
     }
 
-    /// What it is called in the result of a job.
+    /// What it is called in the envelope of a job.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ use super::auditing::{Audited, Book, audit_shipments};
 use super::findings::LABEL;
 use crate::notifications::calendar::{Cadence, Calendar};
 use crate::notifications::zone;
+use crate::workers::envelope::created_by;
 use crate::workers::outcome::Job;
 
 /// Labels are made for a day soon; one that is farther ahead is a mistake of the file.
@@ -79,7 +80,9 @@ pub(crate) async fn plan(tx: &mut TenantTx, queue: &Queue, days: &BTreeSet<Naive
     for day in days {
         let look = SecondLook { shipped_on: *day };
         let begins = look.begins(tx).await?;
-        let job = NewJob::of(&look)?.unique_key(format!("second_look:{day}")).run_at(begins.into());
+        let job = created_by(NewJob::of(&look)?, "ship_upload")
+            .unique_key(format!("second_look:{day}"))
+            .run_at(begins.into());
         queue.enqueue(tx, &job).await?;
     }
     Ok(())

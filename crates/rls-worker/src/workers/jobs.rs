@@ -1,15 +1,16 @@
 //! A file or a payload in, a job in the queue out; and where it stands.
 
-use rls_runtime::TenantTx;
 use rls_runtime::queue::{JobId, JobState, NewJob, Queue};
+use rls_runtime::{TenantId, TenantTx};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::envelope::{self, created_by};
 use super::outcome::LaneError;
-use super::upload::{Catalog, Charges, FileLane as _, Orders, Upload};
+use super::upload::{Catalog, Charges, FileLane, Orders, Upload};
 use crate::fingerprint;
-use crate::table::FileError;
+use crate::table::{FileError, Limits, Table};
 
 /// The lanes that take files.
 pub const UPLOAD_LANES: &[&str] = &[Catalog::NAME, Orders::NAME, Charges::NAME];
@@ -37,34 +38,60 @@ pub fn lane_of(name: &str) -> Option<&'static str> {
     LANES.iter().find(|lane| **lane == name).copied()
 }
 
-/// A job that somebody hands in says who, by a word that its status has.
-pub fn created_by(job: NewJob, who: &str) -> NewJob {
-    job.tag(format!("created_by:{who}"))
+/// A file that somebody hands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandedIn<'a> {
+    lane: &'static str,
+    adapter: Option<&'static str>,
+    name: &'a str,
+    bytes: &'a [u8],
+    by: &'a str,
+}
+
+impl<'a> HandedIn<'a> {
+    /// Looks how the file is read, which takes a while for a large one: no scope need be open meanwhile.
+    ///
+    /// # Errors
+    /// When the lane takes no files.
+    pub fn new(lane: &str, name: &'a str, bytes: &'a [u8], by: &'a str) -> Result<HandedIn<'a>, FileError> {
+        let lane = lane_of(lane).filter(|lane| UPLOAD_LANES.contains(lane));
+        let lane = lane.ok_or_else(|| FileError::new("LANE_UNKNOWN", "the lane takes no files"))?;
+        // What is wrong with a file its job says, to whoever looks for what became of it.
+        let adapter = Table::open(bytes, &Limits::default()).and_then(|table| adapter(lane, &table)).ok();
+        Ok(HandedIn { lane, adapter, name, bytes, by })
+    }
+
+    /// What there is no second job of.
+    fn key(&self, tenant: TenantId) -> String {
+        let (tenant, adapter) = (tenant.to_string(), self.adapter.unwrap_or_default());
+        let texts = [tenant.as_str(), self.lane, adapter, MAPPING_VERSION];
+        fingerprint::of(texts.map(str::as_bytes).into_iter().chain([self.bytes]))
+    }
+}
+
+fn adapter(lane: &str, table: &Table) -> Result<&'static str, FileError> {
+    match lane {
+        Catalog::NAME => Catalog::adapter(table),
+        Orders::NAME => Orders::adapter(table),
+        _ => Charges::adapter(table),
+    }
 }
 
 /// Keeps a file and enqueues its job. The same file again has the same job; one that failed gets another life.
 ///
 /// # Errors
-/// When the lane takes no files, or the database says no.
-pub async fn submit(
-    tx: &mut TenantTx,
-    queue: &Queue,
-    lane: &str,
-    name: &str,
-    bytes: &[u8],
-    who: &str,
-) -> Result<Submitted, LaneError> {
-    let lane = lane_of(lane).filter(|lane| UPLOAD_LANES.contains(lane));
-    let lane = lane.ok_or_else(|| FileError::new("LANE_UNKNOWN", "the lane takes no files"))?;
-    let key = fingerprint::of([lane.as_bytes(), MAPPING_VERSION.as_bytes(), bytes]);
+/// When the database says no.
+pub async fn submit(tx: &mut TenantTx, queue: &Queue, file: &HandedIn<'_>) -> Result<Submitted, LaneError> {
+    let key = file.key(tx.tenant());
     let new: Option<Uuid> = sqlx::query_scalar(
-        "insert into uploads (lane, effective_key, file_name, bytes) values ($1, $2, $3, $4)
+        "insert into uploads (lane, adapter, effective_key, file_name, bytes) values ($1, $2, $3, $4, $5)
          on conflict (tenant_id, effective_key) do nothing returning id",
     )
-    .bind(lane)
+    .bind(file.lane)
+    .bind(file.adapter)
     .bind(&key)
-    .bind(name)
-    .bind(bytes)
+    .bind(file.name)
+    .bind(file.bytes)
     .fetch_optional(&mut **tx)
     .await?;
     let (upload, earlier): (Uuid, Option<Uuid>) =
@@ -82,7 +109,7 @@ pub async fn submit(
             None => {}
         }
     }
-    let job = queue.enqueue(tx, &created_by(upload_job(lane, upload)?, who)).await?.id();
+    let job = queue.enqueue(tx, &created_by(upload_job(file.lane, upload)?, file.by)).await?.id();
     sqlx::query("update uploads set job_id = $2 where id = $1")
         .bind(upload)
         .bind(job.as_uuid())
@@ -173,6 +200,10 @@ pub async fn shown(tx: &mut TenantTx, queue: &Queue, job: JobId) -> sqlx::Result
     .fetch_one(&mut **tx)
     .await?;
     let mut shown = status.json();
+    let envelope = envelope::of(tx, job).await?.map(serde_json::to_value).transpose().map_err(sqlx::Error::decode)?;
+    for (name, value) in envelope.as_ref().and_then(Value::as_object).into_iter().flatten() {
+        shown[name] = value.clone();
+    }
     shown["row_errors"] = row_errors;
     Ok(Some(shown))
 }

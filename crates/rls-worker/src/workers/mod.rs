@@ -1,5 +1,6 @@
 //! A job in, rows, findings and events out.
 
+pub mod envelope;
 pub mod handlers;
 pub mod job_processor;
 pub mod jobs;

@@ -9,16 +9,25 @@ use rls_runtime::worker::{self, Context, JobError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::envelope::created_by;
 use super::handlers::{catalog_upload, order_upload, ship_upload, sima_validation};
 use super::job_processor::{State, complete, job, settle};
 use super::outcome::{Job, LaneError, Outcome};
+use crate::ship::layout::Layout;
 use crate::ship::second_look;
+use crate::table::{FileError, Table};
 use crate::trade::detection;
 
 /// A lane that takes files.
 pub trait FileLane: Send + Sync + 'static {
     /// Its name.
     const NAME: &'static str;
+
+    /// How such a file is read.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    fn adapter(table: &Table) -> Result<&'static str, FileError>;
 
     /// Takes a file in, and enqueues what follows from it.
     fn take(
@@ -65,12 +74,16 @@ impl<L> fmt::Debug for Upload<L> {
 impl FileLane for Catalog {
     const NAME: &'static str = "catalog_upload";
 
+    fn adapter(table: &Table) -> Result<&'static str, FileError> {
+        catalog_upload::adapter(table)
+    }
+
     async fn take(tx: &mut TenantTx, queue: &Queue, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
         let outcome = catalog_upload::handle(tx, job, file).await?;
         let is_news = outcome.rows_imported + outcome.rows_updated > 0;
         if is_news && detection::load(tx).await?.runs_in(Self::NAME) {
             let screen = NewJob::of(&sima_validation::Payload::of_changed("catalog"))?;
-            let screen = screen.unique_key_or("sima_validation:catalog", OnConflict::Keep);
+            let screen = created_by(screen, Self::NAME).unique_key_or("sima_validation:catalog", OnConflict::Keep);
             queue.enqueue(tx, &screen).await?;
         }
         Ok(outcome)
@@ -80,6 +93,10 @@ impl FileLane for Catalog {
 impl FileLane for Orders {
     const NAME: &'static str = "order_upload";
 
+    fn adapter(table: &Table) -> Result<&'static str, FileError> {
+        Ok(if table.is_spreadsheet() { "order-excel" } else { "order-csv" })
+    }
+
     async fn take(tx: &mut TenantTx, _: &Queue, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
         order_upload::handle(tx, job, file).await
     }
@@ -87,6 +104,10 @@ impl FileLane for Orders {
 
 impl FileLane for Charges {
     const NAME: &'static str = "ship_upload";
+
+    fn adapter(table: &Table) -> Result<&'static str, FileError> {
+        Ok(Layout::of(table)?.name())
+    }
 
     async fn take(tx: &mut TenantTx, queue: &Queue, job: &Job, file: &[u8]) -> Result<Outcome, LaneError> {
         let outcome = ship_upload::handle(tx, job, file).await?;

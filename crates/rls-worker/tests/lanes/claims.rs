@@ -202,7 +202,7 @@ async fn a_claim_goes_from_its_draft_to_its_end_and_tells_when_it_falls_short() 
     assert_eq!(code(ticket(&pool, claim, ClaimAction::Submit, "T-1").await), "TRANSITION_NOT_ALLOWED");
     with_tenant(&pool, TENANT_A, async |mut tx| claim::prepare(&mut tx, claim, &by()).await).await.unwrap();
     let packet = select(&pool, TENANT_A, "select packet from ship_claims").await;
-    assert_eq!(packet[0]["packet"]["total"], "6.580000");
+    assert_eq!(packet[0]["packet"]["total"], "6.58");
     assert_eq!(packet[0]["packet"]["findings"].as_array().unwrap().len(), 2);
     assert_eq!(code(ticket(&pool, claim, ClaimAction::Submit, " ").await), "TICKET_REQUIRED");
     ticket(&pool, claim, ClaimAction::Submit, "T-1").await.unwrap();

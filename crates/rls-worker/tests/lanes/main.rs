@@ -5,6 +5,7 @@ mod authority;
 mod claims;
 mod days;
 mod detection;
+mod envelopes;
 mod golden;
 mod guests;
 mod http_server;

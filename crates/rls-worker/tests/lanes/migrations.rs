@@ -39,3 +39,16 @@ async fn the_first_state_is_not_forced_and_the_migration_and_its_way_back_work()
         .unwrap();
     assert_eq!(left, 0);
 }
+
+#[tokio::test]
+async fn products_of_before_get_their_content_hash_though_the_tables_are_forced() {
+    let db = database().await;
+    let pool = db.pool().await;
+    done(&pool, TENANT_A, "catalog_upload", CATALOG).await;
+    let hashes = "select sku, content_hash from catalog_products order by sku";
+    let before = select(&pool, TENANT_A, hashes).await;
+    db.execute(include_str!("../../migrations/20260105000000_content_hashes.down.sql")).await.unwrap();
+    db.execute(include_str!("../../migrations/20260105000000_content_hashes.up.sql")).await.unwrap();
+    assert_eq!(select(&pool, TENANT_A, hashes).await, before);
+    assert_eq!(done(&pool, TENANT_A, "catalog_upload", CATALOG).await.rows_unchanged, 5);
+}

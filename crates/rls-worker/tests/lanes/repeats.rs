@@ -1,8 +1,9 @@
 //! What happens twice, what is bad, and what comes later.
 
-use rls_runtime::testing::TENANT_A;
+use rls_runtime::testing::{TENANT_A, TENANT_B};
+use rls_runtime::{RlsPool, TenantId};
 use rls_worker::workers::outcome::LaneError;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -216,4 +217,44 @@ async fn links_that_somebody_made_or_denied_are_not_made_again() {
         json!([{"number": "SO-70011", "state": "MANUAL"}]),
         "a shipment that has its order by hand gets no other"
     );
+}
+
+/// What the products are: hash, version, and what their latest version changed.
+async fn contents(pool: &RlsPool, tenant: TenantId) -> Value {
+    let sql = "select p.content_hash, p.version, v.changed_fields from catalog_products p
+               join catalog_product_versions v on v.product_id = p.id and v.version = p.version order by p.sku_norm";
+    select(pool, tenant, sql).await
+}
+
+#[tokio::test]
+async fn a_product_whose_content_hash_stays_gets_no_version_and_no_screening() {
+    let db = database().await;
+    let pool = db.pool().await;
+    let file = |cost: &str, weight: &str, attributes: &str| {
+        format!(
+            "sku,title,unit_cost,currency,net_weight_kg,attributes,aliases\nA-1,Chair,{cost},USD,{weight},{attributes},x|y\n"
+        )
+    };
+    let first = file("320.00", "41.0", r#""{""a"":1,""b"":2}""#);
+    assert_eq!(done(&pool, TENANT_A, "catalog_upload", &first).await.rows_imported, 1);
+    let before = contents(&pool, TENANT_A).await;
+    // The same said in another way: figures, the order of names, the spelling of the number.
+    let same = file("320", "41.000", r#""{""b"":2,""a"":1}""#).replace("A-1", "a1").replace("x|y", "y|x");
+    assert_eq!(done(&pool, TENANT_A, "catalog_upload", &same).await.rows_unchanged, 1);
+    assert_eq!(contents(&pool, TENANT_A).await, before);
+    // Another tenant's product that is the same has the same hash.
+    done(&pool, TENANT_B, "catalog_upload", &same).await;
+    assert_eq!(contents(&pool, TENANT_B).await[0]["content_hash"], before[0]["content_hash"]);
+
+    let mut hashes = vec![before[0]["content_hash"].clone()];
+    for (column, change) in
+        [("unit_cost", "320.01"), ("description", "Oak"), ("gtin", "4006381333931"), ("aliases", "\\N")]
+    {
+        let update = format!("sku,title,{column}\nA-1,Chair,{change}\n");
+        assert_eq!(done(&pool, TENANT_A, "catalog_upload", &update).await.rows_updated, 1, "{column}");
+        let now = contents(&pool, TENANT_A).await;
+        assert_eq!(now[0]["changed_fields"], json!([column]));
+        assert!(!hashes.contains(&now[0]["content_hash"]), "{column}");
+        hashes.push(now[0]["content_hash"].clone());
+    }
 }

@@ -63,11 +63,4 @@ async fn files_whose_labels_are_scanned_or_old_are_not_looked_at_again() {
         processor(&pool, mail.path()).drain(TENANT_A).await.unwrap();
     }
     assert_eq!(select(&pool, TENANT_A, "select from rls_jobs where lane = 'ship_second_look'").await, json!([]));
-    let adapters = "select result -> 'outputs' ->> 'adapter' as adapter from rls_jobs order by id";
-    let adapters: Vec<_> = select(&pool, TENANT_A, adapters).await.as_array().unwrap().clone();
-    assert_eq!(adapters[..2], [json!({"adapter": "carrier-agreement"}), json!({"adapter": "canonical"})]);
-    assert_eq!(
-        select(&pool, TENANT_A, "select tags from rls_jobs limit 1").await,
-        json!([{"tags": ["created_by:ann"]}])
-    );
 }

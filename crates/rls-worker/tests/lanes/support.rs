@@ -9,7 +9,7 @@ use rls_worker::notifications::transport::Transport;
 use rls_worker::schema;
 use rls_worker::workers::handlers::{catalog_upload, order_upload, ship_upload, sima_validation};
 use rls_worker::workers::job_processor::{State, worker};
-use rls_worker::workers::jobs::{Submitted, submit};
+use rls_worker::workers::jobs::{HandedIn, Submitted, submit};
 use rls_worker::workers::outcome::{Job, LaneError, Outcome};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -106,11 +106,10 @@ pub fn processor_at(pool: &RlsPool, mail: &std::path::Path, time: DateTime<Utc>)
 
 /// Hands a file in.
 pub async fn hand_in(pool: &RlsPool, tenant: TenantId, lane: &str, file: &str) -> Submitted {
-    with_tenant(pool, tenant, async |mut tx| {
-        submit(&mut tx, &Queue::new(), lane, "sample.csv", file.as_bytes(), "ann").await
-    })
-    .await
-    .unwrap_or_else(|error| panic!("{lane}: {error}"))
+    let file = HandedIn::new(lane, "sample.csv", file.as_bytes(), "ann").expect("the lane takes files");
+    with_tenant(pool, tenant, async |mut tx| submit(&mut tx, &Queue::new(), &file).await)
+        .await
+        .unwrap_or_else(|error| panic!("{lane}: {error}"))
 }
 
 /// Enqueues a job that is no file.

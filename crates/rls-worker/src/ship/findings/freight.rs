@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::Finding;
 use super::case::Case;
 use super::shipment::Shipment;
+use crate::money::plain;
 use crate::ship::agreement::{Agreement, less, same_zone};
 use crate::ship::charge::{CM_OF_IN, Charge, KG_OF_LB};
 
@@ -79,7 +80,8 @@ impl<'a> Price<'a> {
     fn dim_weight(&self) -> Option<Finding> {
         let (agreed, billed) = self.agreed.zip(self.billed).filter(|(agreed, billed)| billed > agreed)?;
         let unit = if self.charge.is_metric { "kg" } else { "lb" };
-        let evidence = format!("{billed} {unit} billed, {agreed} {unit} by weight and size");
+        let evidence =
+            format!("{} {unit} billed, {} {unit} by weight and size", billed.normalize(), agreed.normalize());
         self.case.finding("DIM_WEIGHT_ERROR", self.net_in_billed_zone(agreed)?, evidence)
     }
 
@@ -87,7 +89,7 @@ impl<'a> Price<'a> {
         let (pct, _) = self.terms(&self.charge.service);
         let is_missing = self.charge.discount.is_zero() && !pct.is_zero();
         let expected = is_missing.then(|| self.discounted(&self.charge.service, self.charge.gross))?;
-        self.case.finding("MISSING_DISCOUNT", expected, format!("the discount of {pct} % is missing"))
+        self.case.finding("MISSING_DISCOUNT", expected, format!("the discount of {} % is missing", pct.normalize()))
     }
 
     fn rate(&self) -> Option<Finding> {
@@ -99,7 +101,12 @@ impl<'a> Price<'a> {
         let is_cut_short = charge.gross == list && !charge.discount.is_zero();
         let unit = if charge.is_metric { "kg" } else { "lb" };
         let found = |kind, why| {
-            let evidence = format!("{why}: {list} less {pct} % at {weight} {unit} in zone {zone}");
+            let evidence = format!(
+                "{why}: {} less {} % at {} {unit} in zone {zone}",
+                plain(list),
+                pct.normalize(),
+                weight.normalize()
+            );
             self.case.finding(kind, self.discounted(&charge.service, list), evidence)
         };
         let minimum = (above_floor && is_cut_short)

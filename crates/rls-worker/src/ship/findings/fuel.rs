@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::Finding;
 use super::case::Case;
 use crate::fingerprint;
-use crate::money::cents;
+use crate::money::{cents, plain};
 use crate::ship::agreement::Agreement;
 
 /// What is wrong with a fuel charge, and the fuel on what was billed too much on the same invoice.
@@ -35,7 +35,7 @@ pub(super) fn audit(
     let fuelable: Vec<(usize, &Case<'_>)> =
         on_invoice().filter(|(_, case)| fuel.settings.fuel_applies_to.contains(&case.charge.code)).collect();
     let base: Decimal = fuelable.iter().map(|(_, case)| case.charge.net).sum();
-    let mismatch = fuel.finding("FUEL_MISMATCH", share(base), format!("{pct} % of {base}"));
+    let mismatch = fuel.finding("FUEL_MISMATCH", share(base), format!("{} % of {}", pct.normalize(), plain(base)));
 
     let parents: Vec<&Finding> = fuelable.iter().filter_map(|(at, _)| found.get(at)).collect();
     let too_much: Decimal = parents.iter().map(|parent| parent.variance).sum();
@@ -61,7 +61,7 @@ fn late_too(fuel: &Case<'_>, freight: &Finding) -> Option<Finding> {
 }
 
 fn child(fuel: &Case<'_>, parent: &Finding, variance: Decimal, pct: Decimal) -> Finding {
-    let evidence = format!("{pct} % of the {} of {}", parent.variance, parent.kind);
+    let evidence = format!("{} % of the {} of {}", pct.normalize(), plain(parent.variance), parent.kind);
     let mut child = fuel.raise("FUEL_ON_VARIANCE", fuel.charge.net - variance, evidence);
     child.dedupe_key = fingerprint::of_texts(["FUEL_ON_VARIANCE", &parent.dedupe_key]);
     child.charge_key = fingerprint::of_texts(["FUEL_ON_VARIANCE", &parent.charge_key]);

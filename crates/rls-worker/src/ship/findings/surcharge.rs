@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use super::case::Case;
 use super::shipment::Shipment;
 use super::{Finding, OrderFacts};
+use crate::money::plain;
 use crate::orders::linkage::normalised;
 use crate::ship::charge::Charge;
 use crate::ship::tenant_carrier_overrides::ResidentialSource;
@@ -16,7 +17,7 @@ pub(super) fn audit(case: &Case<'_>, shipment: &Shipment<'_>) -> Option<Finding>
     not_due(case, shipment).and_then(nothing).or_else(|| {
         let (charge, agreement) = (case.charge, case.agreement?);
         let expected = agreement.accessorial(&charge.service, &charge.code, case.day)?;
-        case.finding("RATE_MISMATCH", expected, format!("{} is agreed at {expected}", charge.code))
+        case.finding("RATE_MISMATCH", expected, format!("{} is agreed at {}", charge.code, plain(expected)))
     })
 }
 

@@ -49,7 +49,6 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
             break;
         }
     }
-    outcome.output("adapter", adapter(&table, &header));
     outcome.output("encodingGuessed", table.encoding_guessed);
     outcome.output("orderLinesMatched", rematched);
     keep_row_errors(tx, job, &tally.errors).await?;
@@ -57,12 +56,12 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
 }
 
 /// How the file was read: the titles of the older lane are read like any other.
-fn adapter(table: &Table, header: &Header) -> &'static str {
-    match (header.has_title("sku", LEGACY_SKU), table.is_spreadsheet()) {
+pub(crate) fn adapter(table: &Table) -> Result<&'static str, FileError> {
+    Ok(match (header(table)?.has_title("sku", LEGACY_SKU), table.is_spreadsheet()) {
         (true, _) => "wayfair",
         (false, true) => "catalog-excel",
         (false, false) => "catalog-csv",
-    }
+    })
 }
 
 /// The titles of the file.

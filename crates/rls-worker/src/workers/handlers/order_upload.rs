@@ -43,7 +43,6 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
     job.progress.stage(60, 75);
     let book = Book::load(tx).await?;
     let audited = audit_shipments(tx, job, &links.linked, &book).await?;
-    outcome.output("adapter", if table.is_spreadsheet() { "order-excel" } else { "order-csv" });
     outcome.output("orders", orders.len());
     outcome.output("linksMade", links.linked.len());
     outcome.output("linksAmbiguous", links.ambiguous);

@@ -28,13 +28,11 @@ pub async fn handle(tx: &mut TenantTx, job: &Job, file: &[u8]) -> Result<Outcome
     let table = Table::open(file, &Limits::default())?;
     planning::by_key(tx).await?;
     let layout = Layout::of(&table)?;
-    let mut outcome = match &layout {
+    match &layout {
         Layout::Agreement(header) => agreement(tx, job, &table, header).await,
         Layout::Overrides(header) => overrides(tx, job, &table, header).await,
         layout => charges(tx, job, &table, layout).await,
-    }?;
-    outcome.output("adapter", layout.name());
-    Ok(outcome)
+    }
 }
 
 async fn agreement(tx: &mut TenantTx, job: &Job, table: &Table, header: &Header) -> Result<Outcome, LaneError> {

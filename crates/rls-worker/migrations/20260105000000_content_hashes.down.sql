@@ -1,0 +1,2 @@
+alter table catalog_products drop column content_hash;
+drop function catalog_content_hash;
