@@ -134,6 +134,7 @@ fn resolved(
         policy_settings: schema.tenant_settings.keys().cloned().collect(),
         stored_settings: schema.stored_settings(),
         definers: schema.definers(),
+        bypass_roles: schema.bypass_roles.keys().cloned().collect(),
         includes: sql.iter().map(|file| (file.path.clone(), file.text.clone())).collect(),
     };
     // Paths lead from entry points, which may lie in files that name nothing of the rules.

@@ -42,8 +42,6 @@ pub struct Module {
     pub span: Span,
     /// `mod name;`: the text is in another file.
     pub is_declaration: bool,
-    /// The value of `#[path = ".."]`.
-    pub file: Option<Name>,
     /// Under `#[cfg(test)]`, itself or through a parent.
     pub in_test: bool,
 }
@@ -159,10 +157,6 @@ pub struct Function {
     pub output: Type,
     /// The body; `None` for a declaration in a trait.
     pub body: Option<Block>,
-    /// `async fn`.
-    pub is_async: bool,
-    /// Attribute paths as written: `tokio::main`, `test`, `get`.
-    pub attributes: Vec<Name>,
     /// Under `#[cfg(test)]` or `#[test]` (also `tokio::test`, `sqlx::test` and other paths that end in `test`).
     pub in_test: bool,
     /// Recovered from tokens because it did not parse.
@@ -447,10 +441,6 @@ pub struct Closure {
     pub params: Vec<Param>,
     /// The body.
     pub body: Expr,
-    /// `async |..|`.
-    pub is_async: bool,
-    /// `move`.
-    pub is_move: bool,
 }
 
 /// One link of a chain.
@@ -489,17 +479,4 @@ pub struct MacroCall {
     /// The arguments as expressions, in order; a body of statements is one [`ExprKind::Block`].
     /// For `name = value` arguments (`format!("{a}", a = x)`) the value.
     pub args: Vec<Expr>,
-    /// How the arguments were read.
-    pub form: MacroForm,
-}
-
-/// How a macro's arguments were read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum MacroForm {
-    /// A comma-separated list of expressions.
-    Exprs,
-    /// Statements.
-    Stmts,
-    /// Neither: pieces between `,` `;` `=` `=>`, groups descended into.
-    Pieces,
 }

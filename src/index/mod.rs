@@ -236,12 +236,6 @@ impl<'a> Index<'a> {
         parts.join("::") + bang
     }
 
-    /// The module of a file by its number there.
-    #[must_use]
-    pub fn module_of(&self, file: FileId, local: u32) -> ModId {
-        self.file_modules[file as usize][local as usize]
-    }
-
     /// Functions of this name that belong to the type: its own, those of its trait impls, and its traits' default methods.
     #[must_use]
     pub fn methods_of(&self, ty: TypeId, name: &str) -> Vec<FnId> {

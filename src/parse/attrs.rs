@@ -34,17 +34,6 @@ pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// The value of `#[path = ".."]`.
-pub(super) fn path_value(attributes: &[Attribute]) -> Option<Name> {
-    attributes.iter().find_map(|attribute| match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
-            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(Name::new(text.value())),
-            _ => None,
-        },
-        _ => None,
-    })
-}
-
 /// `a::b` as it is written, without leading `::`.
 pub(super) fn joined(path: &syn::Path) -> Name {
     let mut text = String::new();

@@ -44,7 +44,6 @@ pub(super) fn compact(facts: &mut FileFacts) {
         });
         ty(&mut function.output);
         function.body.iter_mut().for_each(block);
-        function.attributes.shrink_to_fit();
     }
     for item in &mut facts.consts {
         ty(&mut item.ty);

@@ -289,9 +289,7 @@ impl Lower<'_> {
         self.guards.clear();
         let body = self.expr(&closure.body);
         let span = between(self.places.start(first), body.span.end);
-        let is_async = closure.asyncness.is_some();
-        let is_move = closure.capture.is_some();
-        Expr { span, kind: ExprKind::Closure(Box::new(Closure { params, body, is_async, is_move })) }
+        Expr { span, kind: ExprKind::Closure(Box::new(Closure { params, body })) }
     }
 
     pub(super) fn closure_param(&mut self, pat: &syn::Pat) -> Param {

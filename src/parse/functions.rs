@@ -74,8 +74,6 @@ impl Lower<'_> {
             params,
             output: types::output(&parts.sig.output),
             body: None,
-            is_async: parts.sig.asyncness.is_some(),
-            attributes: attrs::names(parts.attributes),
             in_test: self.in_test || is_test,
             is_recovered: false,
         };

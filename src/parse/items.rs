@@ -159,7 +159,6 @@ impl Lower<'_> {
             path: self.module_path(name(&item.ident)),
             span,
             is_declaration: item.content.is_none(),
-            file: attrs::path_value(&item.attrs),
             in_test: self.in_test || attrs::is_test(&item.attrs),
         };
         let items = item.content.as_ref().map_or(&[][..], |(_, items)| items);

@@ -18,9 +18,9 @@ impl Lower<'_> {
         let modified = modifiers(input);
         step_by(input, modified.tokens);
         if input.peek(Token![||]) || has_closure_params(input) {
-            return Some(self.loose_closure(input, start, &modified));
+            return Some(self.loose_closure(input, start));
         }
-        if modified.any
+        if modified.tokens > 0
             && let Some((span, block)) = self.loose_block(input)
         {
             let kind = if modified.is_async { ExprKind::Async(block) } else { ExprKind::Block(block) };
@@ -56,7 +56,7 @@ impl Lower<'_> {
         }
     }
 
-    fn loose_closure(&mut self, input: ParseStream<'_>, start: u32, modified: &Modifiers) -> Expr {
+    fn loose_closure(&mut self, input: ParseStream<'_>, start: u32) -> Expr {
         let mut params = Vec::new();
         if parsed::<Token![||]>(input).is_none() {
             step(input);
@@ -78,8 +78,7 @@ impl Lower<'_> {
         let empty = Expr { span: between(start, start + 1), kind: ExprKind::Other(Vec::new()) };
         let body = self.loose_expr(input, &mut 0).unwrap_or(empty);
         let span = between(start, body.span.end);
-        let closure = Closure { params, body, is_async: modified.is_async, is_move: modified.is_move };
-        Expr { span, kind: ExprKind::Closure(Box::new(closure)) }
+        Expr { span, kind: ExprKind::Closure(Box::new(Closure { params, body })) }
     }
 
     fn loose_if(&mut self, input: ParseStream<'_>) -> Expr {
@@ -211,17 +210,16 @@ impl Lower<'_> {
 const MOST_MODIFIERS: usize = 8;
 
 /// The words before a closure or a block.
+#[derive(Default)]
 struct Modifiers {
-    any: bool,
     is_async: bool,
-    is_move: bool,
     /// How many tokens they are; none if no closure, block or loop follows.
     tokens: usize,
 }
 
 /// Looks at the words and the label before a closure, block or loop, without taking them.
 fn modifiers(input: ParseStream<'_>) -> Modifiers {
-    let mut found = Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
+    let mut found = Modifiers::default();
     let mut cursor = input.cursor();
     while found.tokens < MOST_MODIFIERS {
         if let Some((_, next)) = cursor.lifetime() {
@@ -231,8 +229,7 @@ fn modifiers(input: ParseStream<'_>) -> Modifiers {
         } else if let Some((ident, next)) = cursor.ident() {
             match ident.to_string().as_str() {
                 "async" => found.is_async = true,
-                "move" => found.is_move = true,
-                "unsafe" | "const" | "try" | "gen" | "static" | "use" => {}
+                "move" | "unsafe" | "const" | "try" | "gen" | "static" | "use" => {}
                 _ => break,
             }
             found.tokens += 1;
@@ -240,13 +237,12 @@ fn modifiers(input: ParseStream<'_>) -> Modifiers {
         } else {
             break;
         }
-        found.any = true;
     }
     let is_closure = cursor.punct().is_some_and(|(punct, _)| punct.as_char() == '|');
     let is_block = cursor.group(Delimiter::Brace).is_some();
     let is_loop = cursor.ident().is_some_and(|(ident, _)| ident == "loop" || ident == "while" || ident == "for");
     if !is_closure && !is_block && !is_loop {
-        return Modifiers { any: false, is_async: false, is_move: false, tokens: 0 };
+        return Modifiers::default();
     }
     found
 }

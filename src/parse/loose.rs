@@ -233,9 +233,9 @@ impl Lower<'_> {
             if let Some(TokenTree::Group(group)) = parsed::<TokenTree>(&ahead) {
                 input.advance_to(&ahead);
                 let ExprKind::Path(path) = path.kind else { return None };
-                let (args, form) = self.macro_args(group.stream());
+                let args = self.macro_args(group.stream());
                 let span = between(start, self.places.end(group.span_close()));
-                return Some(Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args, form })) });
+                return Some(Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args })) });
             }
         }
         if let Ok((delimiters, content)) = parens(input) {

@@ -14,7 +14,7 @@ use super::places::between;
 use super::strays::may_do_something;
 use super::tokens::{equals, parsed, parsed_by};
 use super::{attrs, types};
-use crate::facts::{Arm, Block, Expr, ExprKind, Function, MacroCall, MacroForm, Name, Owner, Param, Pat, Stmt, Type};
+use crate::facts::{Arm, Block, Expr, ExprKind, Function, MacroCall, Name, Owner, Param, Pat, Stmt, Type};
 use crate::source::Span;
 
 impl Lower<'_> {
@@ -22,8 +22,8 @@ impl Lower<'_> {
     pub(super) fn macro_expr(&mut self, call: &Macro) -> Expr {
         let span = between(self.path_span(None, &call.path).start, self.macro_end(call));
         let path = types::path(None, &call.path);
-        let (args, form) = self.macro_args(call.tokens.clone());
-        Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args, form })) }
+        let args = self.macro_args(call.tokens.clone());
+        Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args })) }
     }
 
     fn macro_end(&self, call: &Macro) -> u32 {
@@ -36,12 +36,12 @@ impl Lower<'_> {
     }
 
     /// The arguments of a macro: expressions if they are, else statements, else arms or pieces.
-    pub(super) fn macro_args(&mut self, tokens: TokenStream) -> (Vec<Expr>, MacroForm) {
+    pub(super) fn macro_args(&mut self, tokens: TokenStream) -> Vec<Expr> {
         if tokens.is_empty() {
-            return (Vec::new(), MacroForm::Exprs);
+            return Vec::new();
         }
         let mark = self.mark();
-        let mut read = (Vec::new(), MacroForm::Pieces);
+        let mut read = Vec::new();
         let parser = |input: ParseStream<'_>| {
             read = self.read_macro_args(input);
             Ok(())
@@ -50,19 +50,19 @@ impl Lower<'_> {
             self.undo(&mark);
             let strict = std::mem::replace(&mut self.is_strict, true);
             let left_over = self.has_left_over;
-            self.read_all(tokens, |lower, input| read = (lower.quiet_pieces(input), MacroForm::Pieces));
+            self.read_all(tokens, |lower, input| read = lower.quiet_pieces(input));
             (self.is_strict, self.has_left_over) = (strict, left_over);
         }
         read
     }
 
-    fn read_macro_args(&mut self, input: ParseStream<'_>) -> (Vec<Expr>, MacroForm) {
+    fn read_macro_args(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
         let ahead = input.fork();
         if let Ok(exprs) = Punctuated::<Syn, Token![,]>::parse_terminated(&ahead)
             && ahead.is_empty()
         {
             input.advance_to(&ahead);
-            return (exprs.iter().map(|expr| self.argument(expr)).collect(), MacroForm::Exprs);
+            return exprs.iter().map(|expr| self.argument(expr)).collect();
         }
         let ahead = input.fork();
         if let Ok(stmts) = SynBlock::parse_within(&ahead)
@@ -72,9 +72,9 @@ impl Lower<'_> {
             input.advance_to(&ahead);
             let block = Block { stmts: stmts.iter().filter_map(|stmt| self.stmt(stmt)).collect() };
             let span = between(start, block.stmts.iter().filter_map(stmt_end).max().unwrap_or(start));
-            return (vec![Expr { span, kind: ExprKind::Block(block) }], MacroForm::Stmts);
+            return vec![Expr { span, kind: ExprKind::Block(block) }];
         }
-        (self.quiet_pieces(input), MacroForm::Pieces)
+        self.quiet_pieces(input)
     }
 
     /// Pieces without blind spots: what is no Rust may be the macro's own grammar.
@@ -216,8 +216,6 @@ impl Lower<'_> {
             params: Vec::new(),
             output: Type::Tuple(Vec::new()),
             body: None,
-            is_async: false,
-            attributes: Vec::new(),
             in_test: self.in_test,
             is_recovered: false,
         }

@@ -241,9 +241,6 @@ impl Lower<'_> {
         let mut function = self.bare_function(name(ident), span, self.places.span(ident.span()));
         function.owner = owner;
         function.is_recovered = true;
-        function.attributes = attrs::names(&item.attributes);
-        function.is_async =
-            item.tokens.iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "async"));
         self.facts.functions.push(function);
         let owner = std::mem::replace(&mut self.owner, Owner::Module);
         let params = params.map(|group| self.params_of(group.stream())).unwrap_or_default();
@@ -300,7 +297,6 @@ impl Lower<'_> {
             path: self.module_path(name(ident)),
             span: self.tokens_span(item.tokens.iter().cloned()),
             is_declaration: false,
-            file: None,
             in_test: self.in_test,
         };
         self.in_module(module, |lower| lower.items_of(body.stream(), Members::Module));

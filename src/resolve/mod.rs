@@ -56,6 +56,8 @@ pub struct Options {
     pub stored_settings: BTreeMap<String, Vec<SettingChange>>,
     /// Functions of the schema that run as their owner, by their name in lower case.
     pub definers: BTreeSet<String>,
+    /// Roles that the schema lets go around the policies, by name.
+    pub bypass_roles: BTreeSet<String>,
     /// Texts of `include_str!` and `query_file!`, by path relative to the root.
     pub includes: BTreeMap<String, String>,
 }

@@ -36,7 +36,7 @@ impl Reader<'_, '_> {
     /// What a statement's text does to tenants, beyond its rows.
     pub(super) fn note_sql(&mut self, span: &Span, facts: &SqlFacts, handle: Option<usize>) {
         let place = self.f.place(*span);
-        if let Some(what) = bypass_in(facts) {
+        if let Some(what) = self.bypass_in(facts) {
             self.note(place, EventKind::RlsBypass(what), None);
         }
         if let Some(id) = handle
@@ -169,6 +169,24 @@ impl Reader<'_, '_> {
         handle.is_open_guard = is_own && handle.kind == HandleKind::Transaction;
     }
 
+    /// How a statement goes around the policies, if it does.
+    pub(super) fn bypass_in(&self, facts: &SqlFacts) -> Option<String> {
+        if facts.row_security_off {
+            return Some("`row_security` is turned off".to_owned());
+        }
+        if facts.grants_bypass {
+            return Some("a role is given BYPASSRLS".to_owned());
+        }
+        let bypasses = |role: &&str| is_bypassing_role(role) || self.all.options.bypass_roles.contains(*role);
+        let role = facts.role.as_ref().and_then(|role| role.name.as_deref()).filter(bypasses);
+        if let Some(role) = role {
+            return Some(format!("the role becomes `{role}`"));
+        }
+        let setting = facts.settings.iter().filter(|change| change.scope != SettingScope::Reset);
+        let name = setting.filter_map(|change| change.name.as_deref()).find(|name| is_bypass_setting(name))?;
+        Some(format!("`{name}` is set"))
+    }
+
     /// Whether a setting holds the tenant: configured, read by a policy, or named like one.
     /// `RESET ALL` clears whatever there is and holds nothing.
     fn is_tenant_setting(&self, change: &SettingChange) -> bool {
@@ -185,23 +203,6 @@ impl Reader<'_, '_> {
             || is_for_policies(last)
             || last.split(['_', '.']).any(|word| TENANT_WORDS.contains(&word))
     }
-}
-
-/// How a statement goes around the policies, if it does.
-pub(super) fn bypass_in(facts: &SqlFacts) -> Option<String> {
-    if facts.row_security_off {
-        return Some("`row_security` is turned off".to_owned());
-    }
-    if facts.grants_bypass {
-        return Some("a role is given BYPASSRLS".to_owned());
-    }
-    let role = facts.role.as_ref().and_then(|role| role.name.as_deref()).filter(|name| is_bypassing_role(name));
-    if let Some(role) = role {
-        return Some(format!("the role becomes `{role}`"));
-    }
-    let setting = facts.settings.iter().filter(|change| change.scope != SettingScope::Reset);
-    let name = setting.filter_map(|change| change.name.as_deref()).find(|name| is_bypass_setting(name))?;
-    Some(format!("`{name}` is set"))
 }
 
 /// Roles that are superusers or bypass the policies wherever they exist.

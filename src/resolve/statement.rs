@@ -340,7 +340,7 @@ impl<'a> Reader<'_, 'a> {
         }
         let (cover, waits_for) = if migrates {
             (Cover::Exempt("runs migrations".into()), None)
-        } else if let Some(what) = facts.as_ref().and_then(super::settings::bypass_in) {
+        } else if let Some(what) = facts.as_ref().and_then(|facts| self.bypass_in(facts)) {
             (Cover::Bypass(what), None)
         } else if facts.as_ref().is_some_and(|facts| self.binds_itself(facts)) {
             let place = Some(self.f.place(spot.span));

@@ -77,12 +77,6 @@ impl Schema {
         let definers = self.functions.iter().filter(|(_, function)| function.security_definer);
         definers.map(|(name, _)| name.name.to_lowercase()).collect()
     }
-
-    /// Whether no migration was read.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.views.is_empty()
-    }
 }
 
 /// A table.
@@ -148,8 +142,6 @@ pub struct Column {
     pub name: String,
     /// The name in the SQL.
     pub place: Place,
-    /// `NOT NULL` or part of the primary key by its own definition.
-    pub not_null: bool,
 }
 
 /// What a policy is for.
@@ -264,10 +256,8 @@ pub struct Function {
     pub parameters: Vec<String>,
     /// `LANGUAGE`, in lower case.
     pub language: String,
-    /// Its body, with the place of the body's string.
+    /// Its body.
     pub body: String,
-    /// The body's string with its quotes.
-    pub body_place: Place,
     /// Tables and views its body touches, canonical.
     pub touches: Vec<TableName>,
     /// Settings its body reads.

@@ -90,7 +90,6 @@ pub(super) fn create_function(replayer: &mut Replayer, statement: &Statement<'_>
         security_definer: (close..end).any(|at| tokens.are(at, &["security", "definer"])),
         parameters,
         language: language.unwrap_or_else(|| "sql".to_owned()).to_lowercase(),
-        body_place: body_at.map_or_else(|| statement.first_line(), |at| statement.place(tokens.span(at))),
         settings_read: facts.settings_read,
         settings: facts.settings.into_iter().filter(|change| change.name.is_some()).collect(),
         touches,

@@ -81,10 +81,9 @@ fn add_column(statement: &Statement<'_>, table: &mut Table, definition: Range<us
     let Some(name) = tokens.name(definition.start).filter(|name| name.parts.len() == 1 && !name.has_hole) else {
         return;
     };
-    let not_null = definition.clone().any(|at| tokens.are(at, &["not", "null"]) || tokens.are(at, &["primary", "key"]));
     let name_text = name.dotted();
     table.columns.retain(|column| column.name != name_text);
-    table.columns.push(Column { name: name_text, place: statement.place(name.span), not_null });
+    table.columns.push(Column { name: name_text, place: statement.place(name.span) });
 }
 
 fn add_references(statement: &Statement<'_>, table: &mut Table, range: Range<usize>) {
@@ -157,14 +156,6 @@ fn alter_action(statement: &Statement<'_>, table: &mut Table, action: Range<usiz
             && let Some(column) = table.columns.iter_mut().find(|column| column.name == from.dotted())
         {
             (column.name, column.place) = (to.dotted(), statement.place(to.span));
-        }
-    } else if tokens.is(at, "alter") {
-        let name = tokens.name(tokens.skip(at + 1, &["column"]));
-        let (set, drop) = (["set", "not", "null"], ["drop", "not", "null"]);
-        if let Some(name) = name
-            && let Some(column) = table.columns.iter_mut().find(|column| column.name == name.dotted())
-        {
-            column.not_null = (column.not_null || tokens.are(name.next, &set)) && !tokens.are(name.next, &drop);
         }
     } else if tokens.are(at, &["detach", "partition"]) || tokens.is(at, "inherit") {
         table.parent = tokens.name(at + 1).filter(|_| tokens.is(at, "inherit")).map(|name| name.table().canonical());

@@ -28,11 +28,6 @@ impl TenantColumns {
     pub fn of<'a>(&self, table: &'a Table) -> Option<&'a Column> {
         table.columns.iter().find(|column| self.0.contains(&column.name))
     }
-
-    /// The names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
 }
 
 impl Schema {

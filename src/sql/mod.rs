@@ -64,7 +64,7 @@ impl TableRef {
     }
 }
 
-/// The name of a table, view, function or type. `public.t` and `t` are the same table: compare with [`TableName::same`].
+/// The name of a table, view, function or type. `public.t` and `t` are the same table: compare what [`TableName::canonical`] gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {
     /// The schema, where written.
@@ -88,13 +88,6 @@ impl TableName {
     pub fn canonical(&self) -> Self {
         let schema = self.schema.clone().filter(|schema| schema != "public");
         Self { schema, name: self.name.clone() }
-    }
-
-    /// Whether both name the same table.
-    #[must_use]
-    pub fn same(&self, other: &Self) -> bool {
-        let schema = |table: &Self| table.schema.clone().filter(|schema| schema != "public");
-        self.name == other.name && schema(self) == schema(other)
     }
 
     /// Whether it belongs to PostgreSQL itself: `pg_class`, `information_schema.tables`.

@@ -42,7 +42,7 @@ fn operators_are_flat() {
 fn closures_have_params_and_flags() {
     assert_eq!(
         body("with_tenant(pool, id, async move |tx: &mut Tx| { tx.go() })"),
-        "with_tenant(pool, id, async move |tx: &Tx| { <tx>.go() })"
+        "with_tenant(pool, id, |tx: &Tx| { <tx>.go() })"
     );
     assert_eq!(body("f(|(a, b), _| Box::pin(async move { a }))"), "f(|(a, b), _| Box::pin(async { a }))");
 }

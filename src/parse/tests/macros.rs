@@ -11,22 +11,22 @@ fn expression_lists_with_named_values() {
 
 #[test]
 fn statements() {
-    assert_eq!(body("m! { let x = a.b(); x.c(); }"), "m!(stmts { let x = <a>.b(); <x>.c(); })");
+    assert_eq!(body("m! { let x = a.b(); x.c(); }"), "m!({ let x = <a>.b(); <x>.c(); })");
 }
 
 #[test]
 fn select_arms() {
     assert_eq!(
         body("select! { biased; Some(j) = rx.recv(), if ready => run(j).await, _ = stop() => { break } else => c }"),
-        "select!(pieces match <rx>.recv() { Some(j) if ready => <run(j)>.await }, match stop() { _ => { break } }, match op[] { _ => c })"
+        "select!(match <rx>.recv() { Some(j) if ready => <run(j)>.await }, match stop() { _ => { break } }, match op[] { _ => c })"
     );
 }
 
 #[test]
 fn unknown_grammars_are_read_in_pieces() {
-    assert_eq!(body("db_run!(conn: { q.load(conn) } => go)"), "db_run!(pieces conn, { <q>.load(conn) }, go)");
-    assert_eq!(body("json!({ \"a\": x.get(p), \"b\": [y] })"), "json!(pieces [<x>.get(p), [y]])");
-    assert_eq!(body("info!(%id, n = ?x.len(), \"done\")"), "info!(pieces id, n, <x>.len(), \"done\")");
+    assert_eq!(body("db_run!(conn: { q.load(conn) } => go)"), "db_run!(conn, { <q>.load(conn) }, go)");
+    assert_eq!(body("json!({ \"a\": x.get(p), \"b\": [y] })"), "json!([<x>.get(p), [y]])");
+    assert_eq!(body("info!(%id, n = ?x.len(), \"done\")"), "info!(id, n, <x>.len(), \"done\")");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn macros_among_items() {
     assert_eq!(facts.consts[0].name, "POOL");
     assert_eq!(
         show::functions(&facts),
-        "fn POOL() { connect() }\nfn f() { g() }\nfn table() { table!(pieces users(id), { id Int4 }); }"
+        "fn POOL() { connect() }\nfn f() { g() }\nfn table() { table!(users(id), { id Int4 }); }"
     );
 }
 
@@ -61,5 +61,5 @@ fn macros_among_items() {
 fn names_and_literals_alone_are_expressions() {
     assert_eq!(body("m!(tx, \"a\", 1, r#try,)"), "m!(tx, \"a\", 1, try)");
     assert_eq!(body("m!(true, self)"), "m!(true, self)");
-    assert_eq!(body("m!(a b)"), "m!(pieces a, b)");
+    assert_eq!(body("m!(a b)"), "m!(a, b)");
 }

@@ -7,7 +7,7 @@ fn a_broken_function_keeps_its_name_params_and_good_statements() {
     assert_eq!(
         broken("fn a() { x() } async fn b(pool: &PgPool) -> R { let y = q().fetch(pool).await?; let = ; z(y); } fn c() { w() }"),
         (
-            "fn a() { x() }\nasync recovered fn b(pool: &PgPool) -> R { let y = <q()>.fetch(pool).await?; let _; z(y); }\nfn c() { w() }"
+            "fn a() { x() }\nrecovered fn b(pool: &PgPool) -> R { let y = <q()>.fetch(pool).await?; let _; z(y); }\nfn c() { w() }"
                 .to_owned(),
             vec!["= ; z(y)".to_owned()]
         )
@@ -82,7 +82,7 @@ fn what_the_parser_leaves_over_is_read() {
         ("S { a: 1, ..b, c: q().run(p) };", "S { a: 1, : op[b], c: <q()>.run(p) };"),
         ("x[1, q().run(p)];", "<x>[op[1, <q()>.run(p)]];"),
         ("a as (q(1).run(p));", "a as ? <q(1)>.run(p);"),
-        ("m!(x[1, q().run(p)]);", "m!(pieces <x>[op[1, <q()>.run(p)]]);"),
+        ("m!(x[1, q().run(p)]);", "m!(<x>[op[1, <q()>.run(p)]]);"),
     ] {
         let (found, _) = broken(&format!("fn f(p: &P) {{ {written} }} fn g() {{ y() }}"));
         let head = if written.starts_with("m!") { "" } else { "recovered " };

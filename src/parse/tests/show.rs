@@ -1,6 +1,6 @@
 //! Facts as one line per function, close to Rust, for tests to compare.
 
-use crate::facts::{Block, Expr, ExprKind, FileFacts, Function, LinkKind, MacroForm, Owner, Pat, Path, Stmt, Type};
+use crate::facts::{Block, Expr, ExprKind, FileFacts, Function, LinkKind, Owner, Pat, Path, Stmt, Type};
 
 /// Every function with its body.
 pub(super) fn functions(facts: &FileFacts) -> String {
@@ -19,7 +19,7 @@ fn function(facts: &FileFacts, function: &Function) -> String {
     let params: Vec<String> =
         function.params.iter().map(|param| format!("{}: {}", pat(&param.pat), ty(&param.ty))).collect();
     let module: String = facts.modules[function.module as usize].path.iter().map(|name| format!("{name}::")).collect();
-    let flags = [(function.is_async, "async "), (function.is_recovered, "recovered "), (function.in_test, "test ")];
+    let flags = [(function.is_recovered, "recovered "), (function.in_test, "test ")];
     let flags: String = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect();
     let output = match &function.output {
         Type::Tuple(none) if none.is_empty() => String::new(),
@@ -65,12 +65,7 @@ pub(super) fn expr(value: &Expr) -> String {
             format!("<{}>{links}", expr(root))
         }
         ExprKind::Macro(call) => {
-            let form = match call.form {
-                MacroForm::Exprs => "",
-                MacroForm::Stmts => "stmts ",
-                MacroForm::Pieces => "pieces ",
-            };
-            format!("{}!({form}{})", path(&call.path), list(&call.args))
+            format!("{}!({})", path(&call.path), list(&call.args))
         }
         ExprKind::Ref(inner) => format!("&{}", expr(inner)),
         ExprKind::Deref(inner) => format!("*{}", expr(inner)),
@@ -85,9 +80,7 @@ pub(super) fn expr(value: &Expr) -> String {
         }
         ExprKind::Closure(closure) => {
             let params: Vec<String> = closure.params.iter().map(|param| typed(&param.pat, &param.ty)).collect();
-            let words = [(closure.is_async, "async "), (closure.is_move, "move ")];
-            let words: String = words.into_iter().filter(|(set, _)| *set).map(|(_, word)| word).collect();
-            format!("{words}|{}| {}", params.join(", "), expr(&closure.body))
+            format!("|{}| {}", params.join(", "), expr(&closure.body))
         }
         ExprKind::Async(body) => format!("async {}", block(body)),
         ExprKind::Block(body) => block(body),
