@@ -61,6 +61,14 @@ pub struct Finding {
     pub fingerprint: String,
 }
 
+impl Finding {
+    /// Whether it is a gap that nobody gave a reason for. What the baseline accepts for now is still one.
+    #[must_use]
+    pub fn is_open_gap(&self) -> bool {
+        self.is_gap && !matches!(self.status, Status::Allowed(_))
+    }
+}
+
 /// A replacement that an editor can offer.
 #[derive(Clone, Debug)]
 pub struct Fix {

@@ -1,6 +1,8 @@
 //! Verdict and areas in, the gap inventory out: every gap that nobody allowed, area by area.
 
-use crate::finding::{Finding, Status, Verdict};
+use std::fmt;
+
+use crate::finding::{Finding, Verdict};
 use crate::rules::{Area, path_matches};
 
 /// The gap inventory.
@@ -34,6 +36,21 @@ pub struct Gap {
     pub resolved: Option<String>,
 }
 
+impl Gap {
+    /// The entry of a finding.
+    #[must_use]
+    pub fn of(finding: &Finding, verdict: &Verdict) -> Self {
+        let file = verdict.file(finding.place.file);
+        Self { file: file.path.clone(), line: file.line(finding.place.span.start), resolved: None }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.file, self.line)
+    }
+}
+
 /// The heading of gaps that lie in no area.
 pub const OTHER: &str = "Other";
 
@@ -43,10 +60,8 @@ impl Inventory {
     /// Sorts the gaps into the areas.
     #[must_use]
     pub fn of(verdict: &Verdict, areas: &[Area]) -> Self {
-        let gaps = verdict.findings.iter().filter(|finding| is_gap(finding)).map(|finding| {
-            let file = verdict.file(finding.place.file);
-            Gap { file: file.path.clone(), line: file.line(finding.place.span.start), resolved: None }
-        });
+        let gaps = verdict.findings.iter().filter(|finding| finding.is_open_gap());
+        let gaps = gaps.map(|finding| Gap::of(finding, verdict));
         Self { areas: by_area(gaps, areas), resolved: Vec::new() }
     }
 
@@ -79,11 +94,6 @@ pub fn by_area(gaps: impl Iterator<Item = Gap>, areas: &[Area]) -> Vec<AreaGaps>
         AreaGaps { name: name.to_owned(), risk: risk.to_owned(), gaps }
     });
     areas.filter(|area| area.name != OTHER || !area.gaps.is_empty()).collect()
-}
-
-/// What the baseline accepts for now is still a gap; what somebody gave a reason for is not.
-fn is_gap(finding: &Finding) -> bool {
-    finding.is_gap && !matches!(finding.status, Status::Allowed(_))
 }
 
 /// The first area that holds a file, and which of its paths does.

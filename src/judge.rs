@@ -1,7 +1,7 @@
 //! A `Program` in, findings in order out: every lint asked once, levels applied, places cut to one line.
 
 use crate::finding::{BlindSpot, Exception, Finding, Fix, Level};
-use crate::lints::{Check, LINTS};
+use crate::lints::{Check, LINTS, Lint};
 use crate::program::{Place, Program};
 use crate::schema::{Schema, SchemaInUse};
 use crate::source::{SourceFile, Span};
@@ -11,13 +11,11 @@ use crate::source::{SourceFile, Span};
 /// `levels` differ from the lints' own, by code; the last one of a code counts.
 #[must_use]
 pub fn judge(program: &Program, files: &[SourceFile], levels: &[(&'static str, Level)]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for lint in LINTS {
-        if let Check::Program(check) = lint.check {
-            findings.extend(check(lint, program));
-        }
-    }
-    finish(findings, files, levels)
+    let ask = |lint: &Lint| match lint.check {
+        Check::Program(check) => check(lint, program),
+        Check::Schema(_) | Check::Exceptions(_) => Vec::new(),
+    };
+    finish(LINTS.iter().flat_map(ask).collect(), files, levels)
 }
 
 /// Asks the lints about what became of every exception.
@@ -27,25 +25,21 @@ pub fn judge_exceptions(
     files: &[SourceFile],
     levels: &[(&'static str, Level)],
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for lint in LINTS {
-        if let Check::Exceptions(check) = lint.check {
-            findings.extend(check(lint, exceptions));
-        }
-    }
-    finish(findings, files, levels)
+    let ask = |lint: &Lint| match lint.check {
+        Check::Exceptions(check) => check(lint, exceptions),
+        Check::Program(_) | Check::Schema(_) => Vec::new(),
+    };
+    finish(LINTS.iter().flat_map(ask).collect(), files, levels)
 }
 
 /// Asks the lints on migrations.
 #[must_use]
 pub fn judge_schema(used: &SchemaInUse<'_>, files: &[SourceFile], levels: &[(&'static str, Level)]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for lint in LINTS {
-        if let Check::Schema(check) = lint.check {
-            findings.extend(check(lint, used));
-        }
-    }
-    finish(findings, files, levels)
+    let ask = |lint: &Lint| match lint.check {
+        Check::Schema(check) => check(lint, used),
+        Check::Program(_) | Check::Exceptions(_) => Vec::new(),
+    };
+    finish(LINTS.iter().flat_map(ask).collect(), files, levels)
 }
 
 /// What could not be replayed of the migrations, as the reports print it.

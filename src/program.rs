@@ -263,7 +263,7 @@ pub struct Event {
 }
 
 /// The kinds of [`Event`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum EventKind {
     /// `SET LOCAL` or `set_config(.., true)` of this setting where no transaction is open.
     LocalSettingOutsideTransaction(String),

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Finding, Status, Verdict};
+use crate::finding::Verdict;
+use crate::inventory::Gap;
 use crate::program::{Cover, FileId, Place, Statement};
 use crate::rules::TableRules;
 use crate::schema::{Policy, RowCommand, Schema, SchemaInUse, Table, Tenancy};
@@ -38,15 +39,6 @@ pub struct TableReadiness {
     pub gaps: Vec<Gap>,
     /// Whether it can be forced.
     pub state: State,
-}
-
-/// A gap on a table.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Gap {
-    /// Relative to the audited root.
-    pub file: String,
-    /// Where the statement starts.
-    pub line: u32,
 }
 
 /// Whether a table can be forced.
@@ -139,9 +131,8 @@ impl Uses {
             .map(|statement| (statement.place.file, statement.place.span.start))
             .collect();
         let mut unknown = BTreeSet::new();
-        for finding in verdict.findings.iter().filter(|finding| is_open_gap(finding)) {
-            let file = verdict.file(finding.place.file);
-            let gap = Gap { file: file.path.clone(), line: file.line(finding.place.span.start) };
+        for finding in verdict.findings.iter().filter(|finding| finding.is_open_gap()) {
+            let gap = Gap::of(finding, verdict);
             for table in behind(&verdict.schema, &finding.tables) {
                 uses.gaps.entry(table).or_default().insert(gap.clone());
             }
@@ -156,11 +147,6 @@ impl Uses {
 
 fn is_ddl(statement: &Statement) -> bool {
     statement.operation.as_deref() == Some("ddl")
-}
-
-/// What the baseline accepts for now still breaks; what somebody gave a reason for does not.
-fn is_open_gap(finding: &Finding) -> bool {
-    finding.is_gap && !matches!(finding.status, Status::Allowed(_))
 }
 
 /// The tables themselves, and for views those that they read.

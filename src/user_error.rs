@@ -80,6 +80,13 @@ impl Diagnostic for UserError {
     }
 }
 
+/// A message of somebody else's as a fragment of ours.
+#[must_use]
+pub fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+}
+
 /// The candidate that somebody who typed `typed` most likely meant.
 #[must_use]
 pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

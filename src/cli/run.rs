@@ -119,25 +119,13 @@ fn read_stdin(path: &Path) -> Result<(PathBuf, String), UserError> {
 
 /// Whether to colour what goes to a stream.
 #[must_use]
-pub fn color(choice: ColorArg, stream: &dyn Terminal) -> Color {
+pub fn color(choice: ColorArg, stream: &dyn IsTerminal) -> Color {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     let wants = match choice {
         ColorArg::Always => true,
         ColorArg::Never => false,
-        ColorArg::Auto => !is_set("NO_COLOR") && (is_set("CLICOLOR_FORCE") || (stream.is_one() && !is_dumb)),
+        ColorArg::Auto => !is_set("NO_COLOR") && (is_set("CLICOLOR_FORCE") || (stream.is_terminal() && !is_dumb)),
     };
     if wants { Color::Ansi } else { Color::Plain }
-}
-
-/// A stream that may be a terminal.
-pub trait Terminal {
-    /// Whether it is one.
-    fn is_one(&self) -> bool;
-}
-
-impl<T: IsTerminal> Terminal for T {
-    fn is_one(&self) -> bool {
-        self.is_terminal()
-    }
 }

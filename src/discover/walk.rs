@@ -7,6 +7,7 @@ use ignore::WalkBuilder;
 
 use super::{has_extension, shown};
 use crate::finding::BlindSpot;
+use crate::user_error::lower_first;
 
 /// What a walk found. Every list is sorted.
 #[derive(Debug, Default)]
@@ -142,9 +143,7 @@ pub fn reason(error: &std::io::Error) -> String {
         Some(code) => std::io::Error::from_raw_os_error(code).to_string(),
         None => error.kind().to_string(),
     };
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+    lower_first(text.split(" (os error").next().unwrap_or(&text))
 }
 
 fn innermost(error: &ignore::Error) -> &ignore::Error {

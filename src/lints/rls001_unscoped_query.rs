@@ -1,24 +1,22 @@
 //! RLS001: a statement that no scope covers and that no setting explains.
 
+use std::collections::BTreeSet;
+
 use super::{Lint, Words, handle_of, on_statement};
 use crate::finding::Finding;
-use crate::program::{Cover, EventKind, Program, Statement};
+use crate::program::{Cover, EventKind, Place, Program, Statement};
 use crate::rules::HandleKind;
 
 pub(super) fn check(lint: &Lint, program: &Program) -> Vec<Finding> {
-    let is_setting = |statement: &Statement| {
-        program.events.iter().any(|event| {
-            let sets = matches!(
-                event.kind,
-                EventKind::LocalSettingOutsideTransaction(_)
-                    | EventKind::SessionSetting(_)
-                    | EventKind::SessionReset(_)
-            );
-            sets && event.place == statement.place
-        })
+    let sets = |kind: &EventKind| {
+        use EventKind::{LocalSettingOutsideTransaction, SessionReset, SessionSetting};
+        matches!(kind, LocalSettingOutsideTransaction(_) | SessionSetting(_) | SessionReset(_))
     };
+    let settings = program.events.iter().filter(|event| sets(&event.kind));
+    let settings: BTreeSet<Place> = settings.map(|event| event.place).collect();
     let unscoped = program.statements.iter().filter(|statement| statement.cover == Cover::Unscoped);
-    unscoped.filter(|statement| !is_setting(statement)).map(|statement| finding(lint, statement)).collect()
+    let unscoped = unscoped.filter(|statement| !settings.contains(&statement.place));
+    unscoped.map(|statement| finding(lint, statement)).collect()
 }
 
 fn finding(lint: &Lint, statement: &Statement) -> Finding {

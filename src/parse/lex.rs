@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
+use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 
 /// The tokens of a text, white space and comments included, as `proc_macro2` would separate them.
 ///
@@ -22,4 +22,19 @@ pub(super) fn lexed(text: &str) -> impl Iterator<Item = (TokenKind, Range<usize>
         offset += token.len as usize;
         Some((token.kind, start..offset))
     })
+}
+
+/// Whether a literal has its end.
+pub(super) fn is_terminated(kind: LiteralKind) -> bool {
+    match kind {
+        LiteralKind::Char { terminated }
+        | LiteralKind::Byte { terminated }
+        | LiteralKind::Str { terminated }
+        | LiteralKind::ByteStr { terminated }
+        | LiteralKind::CStr { terminated } => terminated,
+        LiteralKind::RawStr { n_hashes } | LiteralKind::RawByteStr { n_hashes } | LiteralKind::RawCStr { n_hashes } => {
+            n_hashes.is_some()
+        }
+        LiteralKind::Int { .. } | LiteralKind::Float { .. } => true,
+    }
 }

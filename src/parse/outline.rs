@@ -8,7 +8,7 @@ use std::ops::Range;
 use ra_ap_rustc_lexer::{LiteralKind, TokenKind};
 use rustc_hash::FxHasher;
 
-use super::lex::lexed;
+use super::lex::{is_terminated, lexed};
 use super::odd::{self, Shape};
 use super::{directives, prepare};
 use crate::source::{Span, to_u32};
@@ -351,14 +351,7 @@ fn is_whole(kind: LiteralKind) -> bool {
     match kind {
         LiteralKind::Int { empty_int, .. } => !empty_int,
         LiteralKind::Float { empty_exponent, .. } => !empty_exponent,
-        LiteralKind::Char { terminated }
-        | LiteralKind::Byte { terminated }
-        | LiteralKind::Str { terminated }
-        | LiteralKind::ByteStr { terminated }
-        | LiteralKind::CStr { terminated } => terminated,
-        LiteralKind::RawStr { n_hashes } | LiteralKind::RawByteStr { n_hashes } | LiteralKind::RawCStr { n_hashes } => {
-            n_hashes.is_some()
-        }
+        other => is_terminated(other),
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use proc_macro2::{Literal, TokenStream};
 use ra_ap_rustc_lexer::{LiteralKind, TokenKind};
 
-use super::lex::lexed;
+use super::lex::{self, lexed};
 use crate::facts::Blind;
 use crate::source::{Span, to_u32};
 
@@ -317,17 +317,7 @@ fn tokens(text: &str, offset: usize) -> impl Iterator<Item = Token> {
 fn is_terminated(kind: TokenKind) -> bool {
     match kind {
         TokenKind::BlockComment { terminated, .. } => terminated,
-        TokenKind::Literal { kind, .. } => match kind {
-            LiteralKind::Char { terminated }
-            | LiteralKind::Byte { terminated }
-            | LiteralKind::Str { terminated }
-            | LiteralKind::ByteStr { terminated }
-            | LiteralKind::CStr { terminated } => terminated,
-            LiteralKind::RawStr { n_hashes }
-            | LiteralKind::RawByteStr { n_hashes }
-            | LiteralKind::RawCStr { n_hashes } => n_hashes.is_some(),
-            LiteralKind::Int { .. } | LiteralKind::Float { .. } => true,
-        },
+        TokenKind::Literal { kind, .. } => lex::is_terminated(kind),
         _ => true,
     }
 }

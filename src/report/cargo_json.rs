@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Color, human};
-use crate::finding::{BlindSpot, Finding, Fix, Level, Verdict};
+use crate::finding::{BlindSpot, Finding, Fix, Verdict};
 use crate::program::Place;
 use crate::source::{SourceFile, Span, Target, to_u32};
 use crate::user_error::UserError;
@@ -86,7 +86,7 @@ enum Role {
 /// # Errors
 /// Where `out` cannot be written.
 pub fn render(verdict: &Verdict, color: Color, out: &mut dyn Write) -> io::Result<()> {
-    for finding in verdict.open().filter(|finding| finding.level != Level::Allow) {
+    for finding in verdict.open() {
         let target = &verdict.file(finding.place.file).target;
         line(out, &envelope(target, message(verdict, finding, color)))?;
     }

@@ -19,7 +19,7 @@ use crate::user_error::UserError;
 /// # Errors
 /// Where `out` cannot be written.
 pub fn render(verdict: &Verdict, context: &Context<'_>, out: &mut dyn Write) -> io::Result<()> {
-    for finding in verdict.open().filter(|finding| finding.level != Level::Allow) {
+    for finding in verdict.open() {
         writeln!(out, "{}", one(verdict, finding, context.color))?;
     }
     let paint = Paint(context.color);

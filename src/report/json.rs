@@ -253,7 +253,7 @@ fn areas<'a>(context: &Context<'a>) -> Vec<AreaRow<'a>> {
         .map(|area| AreaRow {
             name: &area.name,
             risk: &area.risk,
-            gaps: area.gaps.iter().map(|gap| format!("{}:{}", gap.file, gap.line)).collect(),
+            gaps: area.gaps.iter().map(ToString::to_string).collect(),
         })
         .collect()
 }

@@ -62,8 +62,8 @@ fn areas(areas: &[AreaGaps], out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\n### {}\n", area.name)?;
         for gap in &area.gaps {
             match &gap.resolved {
-                Some(day) => writeln!(out, "- `{}:{}` (resolved {day})", gap.file, gap.line)?,
-                None => writeln!(out, "- `{}:{}`", gap.file, gap.line)?,
+                Some(day) => writeln!(out, "- `{gap}` (resolved {day})")?,
+                None => writeln!(out, "- `{gap}`")?,
             }
         }
         writeln!(out, "\nRisk: {}", area.risk)?;

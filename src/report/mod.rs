@@ -24,7 +24,7 @@ fn range(verdict: &Verdict, place: Place) -> (Position, Position) {
 
 /// Findings that nobody excepts, worst first, then by file and position.
 fn worst_first(verdict: &Verdict) -> Vec<&Finding> {
-    let mut findings: Vec<&Finding> = verdict.open().filter(|finding| finding.level != Level::Allow).collect();
+    let mut findings: Vec<&Finding> = verdict.open().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     findings
 }
@@ -52,8 +52,7 @@ impl Counts {
                 (Status::Allowed(_), _) => counts.allowed += 1,
                 (Status::Baselined, _) => counts.baselined += 1,
                 (Status::Open, Level::Deny) => counts.errors += 1,
-                (Status::Open, Level::Warn) => counts.warnings += 1,
-                (Status::Open, Level::Allow) => {}
+                (Status::Open, Level::Warn | Level::Allow) => counts.warnings += 1,
             }
         }
         counts

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{range, worst_first};
+use super::range;
 use crate::finding::Verdict;
 
 /// Prints the findings by file and position, then the blind spots.
@@ -10,9 +10,7 @@ use crate::finding::Verdict;
 /// # Errors
 /// Where `out` cannot be written.
 pub fn render(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
-    let mut findings = worst_first(verdict);
-    findings.sort_by_key(|finding| finding.place);
-    for finding in findings {
+    for finding in verdict.open() {
         let (start, _) = range(verdict, finding.place);
         let (file, level) = (&verdict.file(finding.place.file).path, finding.level.word());
         writeln!(out, "{file}:{}:{}: {level}[{}]: {}", start.line, start.column, finding.code, finding.message)?;

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::{Color, counted};
 use crate::finding::Verdict;
+use crate::inventory::Gap;
 use crate::program::Place;
-use crate::readiness::{Gap, Readiness, State, TableReadiness};
+use crate::readiness::{Readiness, State, TableReadiness};
 use crate::schema::RowCommand;
 
 /// Verdicts in the order of the columns.
@@ -32,7 +33,7 @@ pub fn human(readiness: &Readiness, color: Color, out: &mut dyn Write) -> io::Re
         line.push_str(&painted(&row[5], state, color));
         writeln!(out, "{}", line.trim_end())?;
         for gap in state.and_then(|_| readiness.tables.get(index - 1)).map_or(&[][..], |table| &table.gaps) {
-            writeln!(out, "    {}:{}", gap.file, gap.line)?;
+            writeln!(out, "    {gap}")?;
         }
     }
     writeln!(out)?;
@@ -41,7 +42,7 @@ pub fn human(readiness: &Readiness, color: Color, out: &mut dyn Write) -> io::Re
         let gaps = counted(readiness.unknown.len(), "open gap");
         writeln!(out, "\n{gaps} on tables that are not known, so on any of these:")?;
         for gap in &readiness.unknown {
-            writeln!(out, "    {}:{}", gap.file, gap.line)?;
+            writeln!(out, "    {gap}")?;
         }
     }
     Ok(())
@@ -143,7 +144,7 @@ pub fn markdown(readiness: &Readiness, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn gaps(gaps: &[Gap], out: &mut dyn Write) -> io::Result<()> {
-    gaps.iter().try_for_each(|gap| writeln!(out, "- `{}:{}`", gap.file, gap.line))
+    gaps.iter().try_for_each(|gap| writeln!(out, "- `{gap}`"))
 }
 
 #[derive(Serialize)]
@@ -196,7 +197,6 @@ struct PlaceRow {
 /// # Errors
 /// Where `out` cannot be written.
 pub fn json(readiness: &Readiness, verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
-    let written = |gap: &Gap| format!("{}:{}", gap.file, gap.line);
     let document = Document {
         schema: "rls-audit-tables/1",
         tables: readiness.tables.iter().map(|table| table_row(table, verdict)).collect(),
@@ -205,7 +205,7 @@ pub fn json(readiness: &Readiness, verdict: &Verdict, out: &mut dyn Write) -> io
             .iter()
             .map(|(name, reason)| SharedRow { name: name.to_string(), reason: reason.clone() })
             .collect(),
-        unknown_tables: readiness.unknown.iter().map(written).collect(),
+        unknown_tables: readiness.unknown.iter().map(Gap::to_string).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
@@ -233,7 +233,7 @@ fn table_row(table: &TableReadiness, verdict: &Verdict) -> TableRow {
         forced: table.forced.map(at),
         policies: policies.collect(),
         statements: zero().chain(table.statements.clone()).collect(),
-        gaps: table.gaps.iter().map(|gap| format!("{}:{}", gap.file, gap.line)).collect(),
+        gaps: table.gaps.iter().map(Gap::to_string).collect(),
         state: table.state.word(),
         reasons: table.state.reasons().to_vec(),
     }

@@ -44,6 +44,9 @@ const PASS_THROUGH: [&str; 25] = [
     "drop_guard",
 ];
 
+/// A value in a value deeper than this is not handed on to callable parameters.
+const MAX_GIVEN_DEPTH: usize = 3;
+
 /// Macros after which nothing runs.
 const DIVERGING: [&str; 6] = ["panic", "todo", "unimplemented", "unreachable", "bail", "return_err"];
 
@@ -262,12 +265,7 @@ impl<'a> Reader<'_, 'a> {
                 let summary = self.all.summary(*function);
                 self.instantiate(&summary.output, &given)
             }
-            Val::Callable(param, output) => {
-                let given = given.iter().map(|value| self.detach(value, 3)).collect();
-                self.f.invokes.push((*param, given));
-                let output = Rc::clone(output);
-                self.value_of_ty(&output, Bind::None, None)
-            }
+            Val::Callable(param, output) => self.call_param(*param, output, &given),
             _ => Val::Unknown,
         };
         self.f.scopes.pop();
@@ -350,11 +348,9 @@ impl<'a> Reader<'_, 'a> {
             }
             Val::Func(function) => self.call_functions(expr, Reached::One(*function), values),
             Val::Callable(param, output) => {
-                let given = values.iter().map(|value| self.detach(value, 3)).collect();
-                self.f.invokes.push((*param, given));
-                let output = Rc::clone(output);
+                let result = self.call_param(*param, output, &values);
                 self.run_unused(&values);
-                self.value_of_ty(&output, Bind::None, None)
+                result
             }
             Val::Opaque(_) | Val::Unknown => {
                 self.run_unused(&values);
@@ -362,6 +358,13 @@ impl<'a> Reader<'_, 'a> {
             }
             _ => Val::Unknown,
         }
+    }
+
+    /// Calls a callable parameter: what it is given, and what it gives, the caller knows.
+    pub(super) fn call_param(&mut self, param: usize, output: &Ty, given: &[Val<'a>]) -> Val<'a> {
+        let given = given.iter().map(|value| self.detach(value, MAX_GIVEN_DEPTH)).collect();
+        self.f.invokes.push((param, given));
+        self.value_of_ty(output, Bind::None, None)
     }
 
     /// Closures among the arguments that nobody was seen to call run once, here.

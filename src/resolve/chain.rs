@@ -268,10 +268,7 @@ impl<'a> Reader<'_, 'a> {
                             let place = self.f.place(crate::source::Span::default());
                             self.hand_to_param(place, Reached::One(*function), 0, &given[0]);
                         }
-                        Val::Callable(param, _) => {
-                            let given = given.iter().map(|value| self.detach(value, 3)).collect();
-                            self.f.invokes.push((*param, given));
-                        }
+                        Val::Callable(param, output) => drop(self.call_param(*param, output, &given)),
                         _ => {}
                     }
                 }

@@ -53,15 +53,8 @@ impl<'a> Reader<'_, 'a> {
         }
         let place = self.f.place(expr.span);
         if let Some(row) = guard {
-            self.all.used_rules.insert(row.call.clone());
-            self.note_nested(place, &row.call);
-            self.f.opens_scope = true;
             let pack = self.pack_among(receiver, values);
-            let scope = Rc::new(Scope { kind: ScopeKind::Guard, place: Some(place), name: row.call.clone() });
-            let handle = self.scoped_handle(pack, &scope);
-            if let Val::Handle(id) = handle {
-                self.f.handles[id].is_open_guard = true;
-            }
+            let handle = self.guard_of(place, row, pack);
             self.run_unused(values);
             return Some(match row.handle {
                 Slot::Tuple(at) => {
@@ -127,12 +120,9 @@ impl<'a> Reader<'_, 'a> {
         let mut given = vec![Val::Opaque(Bind::Unknown); at];
         given.push(self.scoped_handle(pack, &scope));
         if let Val::Callable(param, output) = &target {
-            let given = given.iter().map(|value| self.detach(value, 3)).collect();
-            self.f.invokes.push((*param, given));
             self.f.opens_scope = true;
             self.note_nested(place, &row.call);
-            let output = Rc::clone(output);
-            return Some(self.value_of_ty(&output, Bind::None, None));
+            return Some(self.call_param(*param, output, &given));
         }
         Some(self.in_scope(&scope, &target, given))
     }
@@ -143,6 +133,11 @@ impl<'a> Reader<'_, 'a> {
         if !has_handle || !self.all.index.functions_by_name.get(row.call.as_str()).is_none_or(Vec::is_empty) {
             return None;
         }
+        Some(self.guard_of(place, row, pack))
+    }
+
+    /// The transaction that a call of a row opens, bound and open from here on.
+    fn guard_of(&mut self, place: Place, row: &ScopeCall, pack: Option<u8>) -> Val<'a> {
         self.all.used_rules.insert(row.call.clone());
         self.note_nested(place, &row.call);
         self.f.opens_scope = true;
@@ -151,7 +146,7 @@ impl<'a> Reader<'_, 'a> {
         if let Val::Handle(id) = handle {
             self.f.handles[id].is_open_guard = true;
         }
-        Some(handle)
+        handle
     }
 
     /// The run defines what is called, and its own code says what it binds: better than the rule.

@@ -23,7 +23,7 @@ pub(super) fn settle(mut resolver: Resolver<'_>) -> Program {
     let statements = drafts.into_values().map(|draft| settler.settled(draft)).collect();
     let led_from = settler.leads.led_from();
     let mut events = std::mem::take(&mut resolver.events);
-    events.sort_by_key(|event| (event.place, order(&event.kind)));
+    events.sort_by(|left, right| (left.place, &left.kind).cmp(&(right.place, &right.kind)));
     events.dedup_by(|left, right| left.place == right.place && left.kind == right.kind);
     Program {
         statements,
@@ -44,10 +44,6 @@ fn calls_between_files(resolver: &Resolver<'_>) -> Vec<CallsBetween> {
         between.entry(callees).or_default().extend(callers.iter().map(|(caller, _)| file(caller)));
     }
     between.into_iter().map(|(callees, callers)| CallsBetween { callers, callees }).collect()
-}
-
-fn order(kind: &crate::program::EventKind) -> String {
-    format!("{kind:?}")
 }
 
 impl Settler<'_, '_> {

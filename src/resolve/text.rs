@@ -6,6 +6,7 @@ use super::Reader;
 use super::value::{Query, Val};
 use crate::facts::{Expr, ExprKind, MacroCall, Name, Path};
 use crate::program::SqlText;
+use crate::sql::template::{Piece, pieces};
 
 /// Constants that refer to each other deeper than this are cycles.
 const MAX_DEPTH: usize = 8;
@@ -211,35 +212,6 @@ fn formatted(parts: &[SqlText], captured: impl Fn(&str) -> SqlText) -> SqlText {
         text.push_str(part(&put_in));
     }
     if has_holes { SqlText::Partial(text) } else { SqlText::Whole(text) }
-}
-
-/// A piece of a template of `format!`.
-#[derive(Debug, PartialEq, Eq)]
-enum Piece<'t> {
-    Text(&'t str),
-    /// What is between braces, without how it is written: nothing, a number or a name.
-    Hole(&'t str),
-}
-
-fn pieces(template: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
-    let mut rest = template;
-    while let Some(at) = rest.find(['{', '}']) {
-        let (before, from) = rest.split_at(at);
-        pieces.push(Piece::Text(before));
-        rest = if from.starts_with("{{") || from.starts_with("}}") {
-            pieces.push(Piece::Text(&from[..1]));
-            &from[2..]
-        } else if let Some((inside, after)) = from.strip_prefix('{').and_then(|from| from.split_once('}')) {
-            pieces.push(Piece::Hole(inside.split(':').next().unwrap_or_default().trim()));
-            after
-        } else {
-            pieces.push(Piece::Text(&from[..1]));
-            &from[1..]
-        };
-    }
-    pieces.push(Piece::Text(rest));
-    pieces
 }
 
 /// One of two texts: what each of them does may happen, so both count, one after the other.

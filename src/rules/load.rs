@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::check::{self, Row};
 use super::{Rules, merge, names};
-use crate::user_error::{UserError, nearest};
+use crate::user_error::{UserError, lower_first, nearest};
 
 /// The rules file of a project.
 pub const RULES_FILE: &str = "rls-audit.toml";
@@ -199,11 +199,6 @@ fn of_wrong_type(message: &str) -> Option<(String, &'static str)> {
         _ => return None,
     };
     Some((found.to_owned(), wanted))
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().collect::<String>() + chars.as_str()).unwrap_or_default()
 }
 
 /// Paths are written relative to the rules file; the stages want them relative to the root.

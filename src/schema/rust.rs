@@ -9,6 +9,7 @@ use crate::facts::{Block, Closure, Expr, ExprKind, FileFacts, Function, LinkKind
 use crate::program::{FileId, Place};
 use crate::source::{SourceFile, Span};
 use crate::sql::analyse;
+use crate::sql::template::{Piece, pieces};
 
 /// A text of a migration written in Rust.
 #[derive(Clone, Debug)]
@@ -213,32 +214,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn format(&self, pattern: &str, values: &[Expr]) -> String {
-        let (mut text, mut rest, mut next) = (String::new(), pattern, 0);
-        while let Some(at) = rest.find(['{', '}']) {
-            text.push_str(&rest[..at]);
-            let doubled = rest.get(at..at + 2).filter(|two| matches!(*two, "{{" | "}}"));
-            if let Some(two) = doubled {
-                text.push_str(&two[..1]);
-                rest = &rest[at + 2..];
-                continue;
-            }
-            let end = rest[at..].find('}').map_or(rest.len(), |len| at + len);
-            let name = rest.get(at + 1..end).unwrap_or("").split(':').next().unwrap_or("");
-            let value = match name.parse::<usize>() {
-                Ok(index) => values.get(index).and_then(|value| self.text(value)),
-                Err(_) if name.is_empty() => {
-                    next += 1;
-                    values.get(next - 1).and_then(|value| self.text(value))
-                }
-                Err(_) => {
-                    self.variables.iter().rev().find(|(variable, _)| variable == name).map(|(_, value)| value.clone())
-                }
-            };
-            text.push_str(value.as_deref().unwrap_or("{}"));
-            rest = rest.get(end + 1..).unwrap_or("");
-        }
-        text + rest
+    fn format(&self, template: &str, values: &[Expr]) -> String {
+        let mut next = 0..;
+        let variable = |name: &str| self.variables.iter().rev().find(|(variable, _)| variable == name);
+        let put_in = |piece: Piece<'_>| match piece {
+            Piece::Text(text) => Some(text.to_owned()),
+            Piece::Hole(hole) => match if hole.is_empty() { next.next() } else { hole.parse::<usize>().ok() } {
+                Some(at) => values.get(at).and_then(|value| self.text(value)),
+                None => variable(hole).map(|(_, value)| value.clone()),
+            },
+        };
+        pieces(template).into_iter().map(put_in).map(|text| text.unwrap_or_else(|| "{}".to_owned())).collect()
     }
 
     fn found(&mut self, expr: &Expr, text: String) {

@@ -5,6 +5,7 @@
 
 mod settings;
 mod tables;
+pub mod template;
 pub mod token;
 pub mod tokens;
 

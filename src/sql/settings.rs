@@ -76,7 +76,7 @@ fn apply(setting: Option<String>, scope: SettingScope, value: &Argument, facts: 
             let resets = value.is("none") || value.is_empty();
             facts.role = (!resets).then(|| RoleChange { name: value.literal(), local: scope == SettingScope::Local });
         }
-        Some("row_security") => facts.row_security_off |= ["off", "false", "no", "0"].iter().any(|no| value.is(no)),
+        Some("row_security") => facts.row_security_off |= value.is_off(),
         _ => {}
     }
     facts.settings.push(change(setting, scope, value.is_empty()));
@@ -114,7 +114,7 @@ fn role_attributes(tokens: &Tokens<'_>, statement: &Range<usize>, facts: &mut Sq
         facts.grants_bypass |= tokens.is(at, "bypassrls") || tokens.is(at, "superuser");
         if tokens.is(at, "row_security") {
             let value = Argument::read(tokens, at + 2..statement.end);
-            facts.row_security_off |= ["off", "false", "no", "0"].iter().any(|no| value.is(no));
+            facts.row_security_off |= value.is_off();
         }
     }
 }
@@ -200,6 +200,10 @@ impl Argument {
 
     fn is(&self, word: &str) -> bool {
         matches!(&self.value, Value::Literal(text) | Value::Word(text) if text.eq_ignore_ascii_case(word))
+    }
+
+    fn is_off(&self) -> bool {
+        ["off", "false", "no", "0"].iter().any(|no| self.is(no))
     }
 
     fn is_empty(&self) -> bool {
