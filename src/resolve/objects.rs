@@ -13,7 +13,7 @@ use super::values::is_parameter;
 use super::{HandedObj, Reader, Resolver};
 
 /// A handle in an object in an object deeper than this is not followed.
-const MAX_PART_DEPTH: usize = 3;
+pub(super) const MAX_PART_DEPTH: usize = 3;
 
 impl<'a> Reader<'_, 'a> {
     /// An object that is given to a parameter, with what binds the handles in it at this point.
@@ -72,7 +72,7 @@ impl<'a> Reader<'_, 'a> {
         {
             return known.clone();
         }
-        let bind = self.inherited_bind(value);
+        let bind = self.bind_of(value);
         let part = self.value_of(ty, bind.clone(), None);
         if let Val::Handle(id) = part {
             self.f.handles[id].of_variant = Some(bind);

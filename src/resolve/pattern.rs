@@ -107,18 +107,4 @@ impl<'a> Reader<'_, 'a> {
             _ => None,
         }
     }
-
-    /// What binds the parts of a value: what binds the value, as far as that is known.
-    pub(super) fn inherited_bind(&self, value: &Val<'a>) -> Bind {
-        match value {
-            Val::Opaque(bind) => bind.clone(),
-            Val::Handle(id) => self.f.handles[*id].bind.clone(),
-            Val::Obj(id) => match (&self.f.objs[*id].origin, self.carried(value)) {
-                (Some((param, _)), _) => Bind::Param(*param),
-                (None, Some(handle)) => self.f.handles[handle].bind.clone(),
-                (None, None) => Bind::Unknown,
-            },
-            _ => Bind::Unknown,
-        }
-    }
 }

@@ -312,20 +312,15 @@ impl<'a> Reader<'_, 'a> {
             other => match self.as_handle(other).or_else(|| self.carried(other)) {
                 Some(id) if self.f.handles[id].ended.is_some() => Bind::None,
                 Some(id) => self.f.handles[id].bind.clone(),
-                None => self.bind_of_argument(other),
+                None => self.bind_of_origin(other),
             },
         }
     }
 
-    /// What binds a value that is no handle to the reader, but stands for one: a parameter is bound as its caller has it.
-    fn bind_of_argument(&self, value: &Val<'a>) -> Bind {
-        match value {
-            Val::Obj(id) => match &self.f.objs[*id].origin {
-                Some((param, path)) if path.is_empty() => Bind::Param(*param),
-                _ => Bind::Unknown,
-            },
-            _ => Bind::Unknown,
-        }
+    /// What is no handle to the reader, but part of a parameter, is bound as its caller has it.
+    fn bind_of_origin(&self, value: &Val<'a>) -> Bind {
+        let Val::Obj(id) = value else { return Bind::Unknown };
+        self.f.objs[*id].origin.as_ref().map_or(Bind::Unknown, |(param, _)| Bind::Param(*param))
     }
 }
 

@@ -10,13 +10,11 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::dispatch::Reached;
+use super::objects::MAX_PART_DEPTH;
 use super::value::{Bind, Part};
 use super::{HandedObj, Node, Resolver};
 use crate::index::FnId;
 use crate::program::Place;
-
-/// A part of a parameter that more fields than this lead to is not followed to the callers.
-const MAX_PATH: usize = 8;
 
 /// So many of those who hand a handle on are told.
 pub(super) const SHOWN_GIVERS: usize = 3;
@@ -191,8 +189,8 @@ impl<'r, 'a> Ways<'r, 'a> {
         let known = object.parts.iter().find(|(path, _)| *path == part.path);
         let from = match (known, &object.origin) {
             (Some((_, bind)), _) => self.origin(object.by, bind),
-            // `walk(level.next)` leads from a level to the next one without end.
-            (None, Some((_, fields))) if fields.len() + part.path.len() > MAX_PATH => Origin::Unknown,
+            // `walk(level.next)` leads from a level to the next one without end: no object's parts are known so far down.
+            (None, Some((_, fields))) if fields.len() + part.path.len() > MAX_PART_DEPTH => self.in_field(part),
             (None, Some((param, fields))) => {
                 let path = fields.iter().chain(&part.path).cloned().collect();
                 let outer = Part { param: *param, path, ty: part.ty, field: part.field.clone() };
