@@ -514,6 +514,24 @@ mod exceptions {
     }
 
     #[test]
+    fn a_baseline_that_somebody_else_wrote_is_read_as_json() {
+        let entry = |fingerprint: &str| {
+            format!(
+                "{{\"reason\":\"{}\",\"fingerprint\":\"{fingerprint}\",\"code\":\"RLS001\",\"file\":\"a.rs\",\"function\":\"f\",\"statement\":\"s\"}}",
+                "\u{e4}".repeat(300)
+            )
+        };
+        for length in [199, 200] {
+            let escaped = format!("\\u0041{}", "b".repeat(length));
+            let entries = [entry(&escaped), entry("c")].join(",");
+            let baseline = format!("{{\"schema\":\"rls-audit-baseline/1\",\"findings\":[{entries}]}}");
+            let folder = project(&[("a.rs", CLEAN), ("b.json", &baseline)]);
+            let expected = pairs(&[("RLS901", "open"), ("RLS901", "open")]);
+            assert_eq!(statuses(&report(&folder, &["--baseline", "b.json"])), expected);
+        }
+    }
+
+    #[test]
     fn two_alike_statements_are_two_entries() {
         let twice =
             GAP.replace("    Ok(())", "    sqlx::query(\"delete from orders\").execute(pool).await?;\n    Ok(())");

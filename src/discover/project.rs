@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rustc_hash::FxHashMap;
+
 use super::packages::{self, Package, Workspace};
 use super::walk::{Found, walk};
 use super::{Coverage, Request, Sources, Tests, absolute, manifest, modules, read, shown};
@@ -147,6 +149,7 @@ impl Project {
         self.check_not_empty(request, &found)?;
         let packages = self.all_packages(&found);
         clock.lap("walk");
+        let packages = by_folder(&packages);
         found.rust.retain(|path| Some(path) != overlaid.as_ref() && self.wants(path, &packages));
         let (mut files, blind_spots) = read::read(&found.rust, &self.root);
         self.check_named(request, &blind_spots)?;
@@ -179,7 +182,7 @@ impl Project {
         packages
     }
 
-    fn wants(&self, path: &Path, packages: &[Package]) -> bool {
+    fn wants(&self, path: &Path, packages: &ByFolder<'_>) -> bool {
         let is_named = self.is_explicit && self.starts.iter().any(|start| start == path);
         is_named || owner(packages, path).is_none_or(|package| package.selected)
     }
@@ -282,10 +285,16 @@ fn common_folder(paths: &[PathBuf]) -> PathBuf {
     common
 }
 
+/// Packages by their folders: every file of thousands asks whose it is.
+type ByFolder<'p> = FxHashMap<&'p Path, &'p Package>;
+
+fn by_folder(packages: &[Package]) -> ByFolder<'_> {
+    packages.iter().map(|package| (package.dir.as_path(), package)).collect()
+}
+
 /// The package whose folder is the deepest around a file.
-fn owner<'a>(packages: &'a [Package], path: &Path) -> Option<&'a Package> {
-    let around = packages.iter().filter(|package| path.starts_with(&package.dir));
-    around.max_by_key(|package| package.dir.components().count())
+fn owner<'p>(packages: &ByFolder<'p>, path: &Path) -> Option<&'p Package> {
+    path.ancestors().skip(1).find_map(|folder| packages.get(folder).copied())
 }
 
 fn add_stdin(request: &Request, root: &Path, files: &mut Vec<(PathBuf, SourceFile)>) {
@@ -296,14 +305,14 @@ fn add_stdin(request: &Request, root: &Path, files: &mut Vec<(PathBuf, SourceFil
     }
 }
 
-fn place_all(packages: &[Package], files: &mut Vec<(PathBuf, SourceFile)>) {
+fn place_all(packages: &ByFolder<'_>, files: &mut Vec<(PathBuf, SourceFile)>) {
     let mut of_package: BTreeMap<Option<&Path>, Vec<(PathBuf, SourceFile)>> = BTreeMap::new();
     for entry in std::mem::take(files) {
         let dir = owner(packages, &entry.0).map(|package| package.dir.as_path());
         of_package.entry(dir).or_default().push(entry);
     }
     for (dir, mut own) in of_package {
-        match packages.iter().find(|package| Some(package.dir.as_path()) == dir) {
+        match dir.and_then(|dir| packages.get(dir)) {
             Some(package) => modules::place(package, &mut own),
             None => own.iter_mut().for_each(|(_, file)| place_plain(file)),
         }

@@ -157,8 +157,9 @@ pub fn apply(findings: &mut [Finding], files: &mut Vec<SourceFile>, sources: &So
     let entries = baseline.entries.iter().enumerate();
     entries
         .map(|(index, entry)| {
-            let at = baseline.text[from..].find(&entry.fingerprint).map_or(from, |at| from + at);
-            let end = at + entry.fingerprint.len().min(baseline.text.len() - at);
+            // One that is written with escapes is not found as it reads.
+            let found = baseline.text[from..].find(&entry.fingerprint).map(|at| from + at);
+            let (at, end) = found.map_or((from, from), |at| (at, at + entry.fingerprint.len()));
             from = end;
             let could_match = reads_all
                 && sources.would_find(&entry.code)
