@@ -235,6 +235,16 @@ fn dev_runs_everything_says_where_to_look_and_leaves_nothing() {
 }
 
 #[test]
+fn whoever_stops_reading_is_no_reason_to_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut preview = program(&["preview", "--out", folder.path().to_str().unwrap()]);
+    let Output { status, stderr, .. } = preview.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert!(status.success() && stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
+}
+
+#[test]
 fn preview_writes_all_six_messages() {
     let folder = tempfile::tempdir().unwrap();
     let (code, shown) = run(&["preview", "--out", folder.path().to_str().unwrap()]);

@@ -13,6 +13,7 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::Passed;
+use super::say::say;
 
 pub(super) async fn smoke(url: Option<&str>) -> anyhow::Result<Passed> {
     // Kept until the end: with it the server goes.
@@ -30,9 +31,9 @@ pub(super) async fn smoke(url: Option<&str>) -> anyhow::Result<Passed> {
     })
     .await?;
     let steps = smoke::process(&pool, tenant, smoke::inputs(), mail.path()).await?;
-    println!("{:<20} {:<10} {:>8}  detail", "lane", "state", "ms");
+    say(format_args!("{:<20} {:<10} {:>8}  detail", "lane", "state", "ms"))?;
     for step in &steps {
-        println!("{:<20} {:<10} {:>8}  {}", step.lane, step.state(), step.elapsed.as_millis(), step.detail());
+        say(format_args!("{:<20} {:<10} {:>8}  {}", step.lane, step.state(), step.elapsed.as_millis(), step.detail()))?;
     }
     Ok(if smoke::passed(&steps) { Passed::Yes } else { Passed::No })
 }
@@ -53,7 +54,7 @@ pub(super) async fn verify(urls: Option<(String, String)>, output: Option<&Path>
     let mail = Mail::new()?;
     let gates = verify::check(&mut owner, &pool, &role, fresh_tenant(), mail.path()).await?;
     let text = verify::markdown(&gates);
-    print!("{text}");
+    say(text.trim_end())?;
     if let Some(path) = output {
         std::fs::write(path, &text).with_context(|| format!("cannot write `{}`", path.display()))?;
     }
@@ -63,9 +64,9 @@ pub(super) async fn verify(urls: Option<(String, String)>, output: Option<&Path>
 
 pub(super) async fn parity(out: &Path) -> anyhow::Result<Passed> {
     let artifact = parity::run(out).await?;
-    println!("{:?}: see `{}`", artifact.status, out.join("parity.html").display());
+    say(format_args!("{:?}: see `{}`", artifact.status, out.join("parity.html").display()))?;
     for error in &artifact.errors {
-        println!("stopped at {}: {}", error.step, error.message);
+        say(format_args!("stopped at {}: {}", error.step, error.message))?;
     }
     Ok(if artifact.status == parity::Status::Pass { Passed::Yes } else { Passed::No })
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::say::say_json;
 use super::verb::{Verb, verbs};
 use super::{Passed, Runtime};
 
@@ -194,6 +195,6 @@ pub(super) fn show(done: Result<Value, DeskError>) -> anyhow::Result<Passed> {
         Err(DeskError::Refused(refused)) => (serde_json::to_value(refused)?, false),
         Err(other) => return Err(other.into()),
     };
-    println!("{}", serde_json::to_string_pretty(&value)?);
+    say_json(&value)?;
     Ok(if all_done { Passed::Yes } else { Passed::No })
 }

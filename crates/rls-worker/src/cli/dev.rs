@@ -1,5 +1,6 @@
 //! Nothing in, everything running with sample data out, until somebody presses Ctrl-C.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,6 +21,7 @@ use rls_worker::smoke;
 use rls_worker::workers::job_processor::{State, worker};
 use tokio::sync::oneshot;
 
+use super::say::say;
 use super::{Passed, check, feed, mail, serve};
 
 /// How long one sample file may take.
@@ -48,10 +50,10 @@ pub(super) async fn dev(options: mail::Options) -> anyhow::Result<Passed> {
     let set_up = async {
         for tenant in [TENANT_A, TENANT_B] {
             settle_in(&pool, tenant, (state.now)()).await.context("the sample data cannot be written")?;
-            println!("tenant {tenant}");
+            say(format_args!("tenant {tenant}"))?;
             feed::status(&pool, tenant).await?;
         }
-        show_where_to_look(&db, folder.path());
+        show_where_to_look(&db, folder.path())?;
         std::future::pending::<anyhow::Result<()>>().await
     };
     // Whoever has seen enough need not wait until all of it is there.
@@ -99,9 +101,9 @@ async fn settle_in(pool: &RlsPool, tenant: TenantId, now: DateTime<Utc>) -> anyh
     Ok(())
 }
 
-fn show_where_to_look(db: &TestDb, mail: &Path) {
+fn show_where_to_look(db: &TestDb, mail: &Path) -> io::Result<()> {
     let (runtime, owner) = (db.url(&db.runtime()), db.url(&db.owner()));
-    println!(
+    say(format_args!(
         "
 what the worker sees   psql '{runtime}'
                        begin; set local app.tenant_id = '{TENANT_A}'; select * from ship_findings;
@@ -116,5 +118,5 @@ more work              rls-worker enqueue catalog_upload FILE --tenant {TENANT_A
 
 ready; Ctrl-C stops it, and nothing of it stays",
         mail.display()
-    );
+    ))
 }

@@ -10,6 +10,7 @@ use rls_worker::workers::envelope::created_by;
 use rls_worker::workers::jobs::{self, UPLOAD_LANES};
 use rls_worker::workers::outcome::LaneError;
 
+use super::say::{say, say_json};
 use super::{Passed, Runtime};
 
 /// Failed jobs that the status tells of.
@@ -67,20 +68,20 @@ pub(super) async fn enqueue(pool: &RlsPool, tenant: TenantId, what: &HandedIn) -
             with_tenant(pool, tenant, async |mut tx| Ok::<_, LaneError>(queue.enqueue(&mut tx, &new).await?)).await?;
         (job.id(), false)
     };
-    println!("{job}{}", if duplicate { " (the same file was handed in before)" } else { "" });
+    say(format_args!("{job}{}", if duplicate { " (the same file was handed in before)" } else { "" }))?;
     Ok(Passed::Yes)
 }
 
 pub(super) async fn status(pool: &RlsPool, tenant: TenantId) -> anyhow::Result<Passed> {
     let counts = with_tenant(pool, tenant, async |mut tx| jobs::counts(&mut tx).await).await?;
     let failed = with_tenant(pool, tenant, async |mut tx| jobs::failed(&mut tx, FAILED).await).await?;
-    println!("{:<20} {:<10} {:>8}", "lane", "state", "jobs");
+    say(format_args!("{:<20} {:<10} {:>8}", "lane", "state", "jobs"))?;
     for count in counts {
         let percent = count.percent.map_or(String::new(), |percent| format!("  {percent} %"));
-        println!("{:<20} {:<10} {:>8}{percent}", count.lane, count.state, count.jobs);
+        say(format_args!("{:<20} {:<10} {:>8}{percent}", count.lane, count.state, count.jobs))?;
     }
     for job in failed {
-        println!("failed: {} of {}: {}", job.id, job.lane, job.reason);
+        say(format_args!("failed: {} of {}: {}", job.id, job.lane, job.reason))?;
     }
     Ok(Passed::Yes)
 }
@@ -96,7 +97,7 @@ pub(super) async fn job(command: &JobCommand) -> anyhow::Result<Passed> {
         Ok::<_, sqlx::Error>(jobs::shown(&mut tx, &queue, job).await?.map(|shown| (shown, is_done)))
     });
     let (shown, is_done) = shown.await?.with_context(|| format!("the tenant has no job {job}"))?;
-    println!("{}", serde_json::to_string_pretty(&shown)?);
+    say_json(&shown)?;
     if is_done {
         return Ok(Passed::Yes);
     }

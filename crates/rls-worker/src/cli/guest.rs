@@ -11,6 +11,7 @@ use rls_worker::guest::{self, Offer, Token};
 use rls_worker::workers::outcome::LaneError;
 use serde_json::{Value, json};
 
+use super::say::{say, say_json};
 use super::{Passed, Runtime};
 
 #[derive(Subcommand)]
@@ -71,7 +72,7 @@ pub(super) async fn guest(command: &GuestCommand) -> anyhow::Result<Passed> {
                 guest::invite(&mut tx, &Queue::new(), email, offer, lasts, now).await
             })
             .await?;
-            println!("{token}");
+            say(&token)?;
             Ok(Passed::Yes)
         }
         GuestCommand::Upload { token, file, runtime } => {
@@ -103,6 +104,6 @@ fn show(done: anyhow::Result<Value>) -> anyhow::Result<Passed> {
         Err(Ok(other)) => return Err(other.into()),
         Err(Err(other)) => return Err(other),
     };
-    println!("{}", serde_json::to_string_pretty(&value)?);
+    say_json(&value)?;
     Ok(passed)
 }

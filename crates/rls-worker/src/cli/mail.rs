@@ -21,6 +21,7 @@ use rls_worker::notifications::templates::{Template, example, render};
 use rls_worker::notifications::transport::Mail;
 use rls_worker::notifications::unsubscribe::{self, Key, Subscription};
 
+use super::say::say;
 use super::{Passed, Runtime};
 
 /// How mail goes out.
@@ -148,7 +149,7 @@ pub(super) fn preview(out: &Path) -> anyhow::Result<Passed> {
             std::fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))?;
         }
     }
-    println!("six messages are in `{}`", out.display());
+    say(format_args!("six messages are in `{}`", out.display()))?;
     Ok(Passed::Yes)
 }
 
@@ -159,7 +160,7 @@ pub(super) async fn subscribe(pool: &RlsPool, tenant: TenantId, reader: &Reader)
     let channel = address.as_deref().map_or(Channel::InApp, Channel::Email);
     with_tenant(pool, tenant, async |mut tx| preferences::subscribe(&mut tx, user, channel, templates, at_once).await)
         .await?;
-    println!("`{user}` hears of {}", templates.iter().map(|of| of.name()).collect::<Vec<_>>().join(", "));
+    say(format_args!("`{user}` hears of {}", templates.iter().map(|of| of.name()).collect::<Vec<_>>().join(", ")))?;
     Ok(Passed::Yes)
 }
 
@@ -187,7 +188,10 @@ pub(super) async fn schedule(pool: &RlsPool, tenant: TenantId, digest: &Digest) 
     let next =
         with_tenant(pool, tenant, async |mut tx| scheduler::schedule(&mut tx, template, &calendar, now).await).await?;
     let (name, local) = (template.name(), next.with_timezone(&calendar.zone));
-    println!("{name} comes {} at {}:00 in {}, next on {local}", calendar.cadence, calendar.hour, calendar.zone);
+    say(format_args!(
+        "{name} comes {} at {}:00 in {}, next on {local}",
+        calendar.cadence, calendar.hour, calendar.zone
+    ))?;
     Ok(Passed::Yes)
 }
 
@@ -198,6 +202,6 @@ pub(super) async fn unsubscribe(token: &str, key: &UnsubscribeKey, runtime: &Run
         with_tenant(&pool, subscription.tenant, async |mut tx| unsubscribe::turn_off(&mut tx, &subscription).await)
             .await?;
     let (who, what) = (&subscription.recipient, subscription.template.name());
-    println!("`{who}` gets no mail of {what} {}", if was_on { "any more" } else { "anyway" });
+    say(format_args!("`{who}` gets no mail of {what} {}", if was_on { "any more" } else { "anyway" }))?;
     Ok(Passed::Yes)
 }

@@ -7,6 +7,7 @@ mod feed;
 mod guest;
 mod mail;
 mod reviews;
+mod say;
 mod serve;
 mod verb;
 mod webhook;

@@ -14,6 +14,7 @@ use rust_decimal::Decimal;
 use sqlx::{Connection as _, PgConnection};
 
 use super::Passed;
+use super::say::say;
 
 /// How often schedules are looked at.
 const TICK: Duration = Duration::from_secs(30);
@@ -41,13 +42,13 @@ pub(super) async fn migrate(url: &str, role: &str, to: Option<i64>, rates: &[Rat
     for rate in rates {
         schema::set_fx(&mut owner, rate.day, &[(&rate.currency, rate.cad)]).await?;
     }
-    println!("the tables are up to date, and `{role}` has its rights");
+    say(format_args!("the tables are up to date, and `{role}` has its rights"))?;
     Ok(Passed::Yes)
 }
 
 pub(super) async fn revert(url: &str, to: i64) -> anyhow::Result<Passed> {
     schema::MIGRATOR.undo(&mut owner(url).await?, to).await?;
-    println!("back at version {to}");
+    say(format_args!("back at version {to}"))?;
     Ok(Passed::Yes)
 }
 
@@ -59,7 +60,10 @@ pub(super) async fn run(pool: RlsPool, slots: usize, state: State) -> anyhow::Re
     // A worker outlives whatever happens to the database, and would look for tables that nobody has made for ever.
     let tenants =
         Queue::new().tenants(&pool).await.context("there is no queue to read, `rls-worker migrate` makes it")?;
-    println!("running for {} tenants, {slots} jobs at once in each lane; Ctrl-C or SIGTERM ends it", tenants.len());
+    say(format_args!(
+        "running for all tenants, of whom {} have had jobs, {slots} jobs at once in each lane; Ctrl-C or SIGTERM ends it",
+        tenants.len()
+    ))?;
     let schedule = tokio::spawn(schedule(pool.clone(), Arc::clone(&state.now)));
     worker(pool, state, slots).run(stop::requested()).await;
     schedule.abort();

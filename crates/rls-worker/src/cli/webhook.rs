@@ -14,6 +14,7 @@ use rls_worker::notifications::webhook::Webhooks;
 use rls_worker::notifications::webhook::address::Reach;
 use rls_worker::notifications::webhook::endpoint::{self, Target};
 
+use super::say::{say, say_json};
 use super::{Passed, Runtime, mail};
 
 /// How webhooks are posted.
@@ -93,13 +94,13 @@ pub(super) async fn webhook(command: &WebhookCommand) -> anyhow::Result<Passed> 
             let pool = runtime.pool().await?;
             let secret =
                 with_tenant(&pool, *tenant, async |mut tx| add(&mut tx, name, url, templates, wants).await).await?;
-            println!("{secret}");
+            say(&secret)?;
             Ok(Passed::Yes)
         }
         WebhookCommand::List { tenant, runtime } => {
             let pool = runtime.pool().await?;
             let listed = with_tenant(&pool, *tenant, async |mut tx| endpoint::list(&mut tx).await).await?;
-            println!("{}", serde_json::to_string_pretty(&listed)?);
+            say_json(&listed)?;
             Ok(Passed::Yes)
         }
         WebhookCommand::Remove { name, tenant, runtime } => {
