@@ -34,11 +34,13 @@ struct TargetTable {
 }
 
 /// The package of a manifest; `None` for a virtual workspace and for what is no manifest at all.
-/// `files` are all Rust files that were found.
+/// `files` are all Rust files that were found, sorted.
 pub fn package(manifest: &Path, text: &str, files: &[PathBuf]) -> Option<Package> {
     let parsed: Manifest = toml::from_str(text).ok()?;
     let table = parsed.package.as_ref()?;
     let dir = manifest.parent()?.to_path_buf();
+    let inside = &files[files.partition_point(|file| *file < dir)..];
+    let files = &inside[..inside.partition_point(|file| file.starts_with(&dir))];
     let version = table.version.as_ref().and_then(|version| version.as_str()).unwrap_or("0.0.0").to_owned();
     let targets = targets(&parsed, &table.name, &dir, files);
     Some(Package {
@@ -56,7 +58,7 @@ fn targets(manifest: &Manifest, package: &str, dir: &Path, files: &[PathBuf]) ->
     let mut targets = Vec::new();
     let lib = manifest.lib.as_ref();
     let lib_path = lib.and_then(|lib| lib.path.clone()).unwrap_or_else(|| "src/lib.rs".to_owned());
-    if lib.is_some() || files.contains(&dir.join(&lib_path)) {
+    if lib.is_some() || files.binary_search(&dir.join(&lib_path)).is_ok() {
         let name = lib.and_then(|lib| lib.name.clone()).unwrap_or_else(|| package.replace('-', "_"));
         targets.push(CargoTarget { name, kind: vec!["lib".to_owned()], src_path: dir.join(lib_path) });
     }
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn targets_are_those_that_cargo_would_find() {
         let files: Vec<PathBuf> =
-            ["src/lib.rs", "src/bin/tool/main.rs", "tests/api.rs", "tests/common/mod.rs", "build.rs"]
+            ["build.rs", "src/bin/tool/main.rs", "src/lib.rs", "tests/api.rs", "tests/common/mod.rs"]
                 .iter()
                 .map(|path| Path::new("/repo").join(path))
                 .collect();
@@ -124,7 +126,7 @@ mod tests {
             package.targets.iter().map(|target| (target.kind[0].as_str(), target.name.as_str())).collect();
         assert_eq!(
             found,
-            [("lib", "my_api"), ("bin", "tool"), ("test", "api"), ("custom-build", "build-script-build")]
+            [("lib", "my_api"), ("custom-build", "build-script-build"), ("bin", "tool"), ("test", "api")]
         );
     }
 
