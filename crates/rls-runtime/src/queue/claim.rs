@@ -98,6 +98,16 @@ const REMAINS: i64 = 100;
 /// Claims that count what runs must not count at the same time.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(1919709043, rls_doorbell_key($1, $2))::text";
 
+/// What runs under the other names of the lane, looked for from the doorbell's marks on as the claim does.
+/// A statement of its own after the lock: it sees what those who had the lock before have claimed.
+const ELSEWHERE: &str = "
+WITH mark AS MATERIALIZED (
+    SELECT n.lane, coalesce(d.low_lease, '-infinity') AS lease
+    FROM unnest($2::text[]) AS n (lane) LEFT JOIN rls_doorbell d ON d.tenant_id = $1 AND d.lane = n.lane
+)
+SELECT count(*) FROM mark, rls_jobs j
+WHERE j.tenant_id = $1 AND j.lane = mark.lane AND j.state = 'executing' AND j.due_at >= mark.lease";
+
 /// A job that somebody is at is passed by, or else one transaction that does not end would cost all the others their leases.
 const HEARTBEAT: &str = "
 WITH mine AS MATERIALIZED (
@@ -136,12 +146,14 @@ pub struct Claim {
     lease: Duration,
     worker: String,
     at_once: Option<u32>,
+    names: Vec<String>,
 }
 
 impl Claim {
     /// At most so many jobs of the lane, for half a minute.
     pub fn new(lane: impl Into<String>, limit: u32) -> Claim {
-        Claim { lane: lane.into(), limit, lease: Duration::from_secs(30), worker: String::new(), at_once: None }
+        let (lane, lease) = (lane.into(), Duration::from_secs(30));
+        Claim { lane, limit, lease, worker: String::new(), at_once: None, names: Vec::new() }
     }
 
     /// How long they are the worker's own without a heartbeat.
@@ -160,6 +172,17 @@ impl Claim {
     pub fn at_once(mut self, jobs: u32) -> Claim {
         self.at_once = Some(jobs);
         self
+    }
+
+    /// Count what runs under all these names as one lane; whoever claims under one of them must name the same.
+    pub(crate) fn counting(mut self, names: &[String]) -> Claim {
+        self.names = names.to_vec();
+        self
+    }
+
+    /// By which name those wait for each other who count the same jobs.
+    fn common_name(&self) -> &str {
+        self.names.iter().min().unwrap_or(&self.lane)
     }
 }
 
@@ -190,9 +213,7 @@ impl Queue {
 
     pub(crate) async fn claim_and_count(&self, tx: &mut TenantConn, claim: &Claim) -> sqlx::Result<Claimed> {
         let tenant = tx.tenant();
-        if claim.at_once.is_some() {
-            sqlx::query(ONE_AT_A_TIME).bind(tenant).bind(&claim.lane).execute(&mut *tx).await?;
-        }
+        let at_once = room(tx, claim).await?;
         let token = Uuid::new_v4();
         let rows = sqlx::query(CLAIM)
             .bind(tenant)
@@ -201,7 +222,7 @@ impl Queue {
             .bind(i64::from(claim.limit))
             .bind(&claim.worker)
             .bind(duration_micros(claim.lease))
-            .bind(claim.at_once.map(i64::from))
+            .bind(at_once)
             .bind(token)
             .fetch_all(&mut *tx)
             .await?;
@@ -258,6 +279,19 @@ impl Queue {
         }
         Ok(leases.iter().map(|lease| held.get(lease).copied().unwrap_or(Heartbeat::LeaseLost)).collect())
     }
+}
+
+/// How many jobs of the claim's own name may run at once, if there is a limit; nobody else counts meanwhile.
+async fn room(tx: &mut TenantConn, claim: &Claim) -> sqlx::Result<Option<i64>> {
+    let Some(at_once) = claim.at_once.map(i64::from) else { return Ok(None) };
+    let tenant = tx.tenant();
+    sqlx::query(ONE_AT_A_TIME).bind(tenant).bind(claim.common_name()).execute(&mut *tx).await?;
+    let others: Vec<&String> = claim.names.iter().filter(|name| **name != claim.lane).collect();
+    if others.is_empty() {
+        return Ok(Some(at_once));
+    }
+    let elsewhere: i64 = sqlx::query_scalar(ELSEWHERE).bind(tenant).bind(others).fetch_one(&mut *tx).await?;
+    Ok(Some(at_once - elsewhere))
 }
 
 /// A job, and how many seconds ago its place in the line was.

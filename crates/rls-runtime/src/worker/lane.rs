@@ -42,7 +42,7 @@ impl Lane {
         self
     }
 
-    /// Run at most so many jobs of one tenant at once, over all workers.
+    /// Run at most so many jobs of one tenant at once, under all names of the lane and over all workers that know them.
     pub fn per_tenant(mut self, jobs: u32) -> Lane {
         self.per_tenant = Some(jobs.max(1));
         self

@@ -280,7 +280,7 @@ impl Served {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         let mut claim = Claim::new(&due.lane, wanted).lease(shared.lease).worker(&shared.name);
         if let Some(at_once) = self.lane.per_tenant {
-            claim = claim.at_once(at_once);
+            claim = claim.at_once(at_once).counting(self.lane.names());
         }
         let claimed = with_tenant_opts(&shared.pool, due.tenant, &FORGETTABLE, async |mut tx| {
             shared.queue.claim_and_count(&mut tx, &claim).await

@@ -115,28 +115,45 @@ async fn an_older_name_of_a_lane_has_its_turns_too() {
 }
 
 #[tokio::test]
-async fn a_lane_has_its_slots_over_all_workers() {
+async fn a_tenant_has_one_limit_for_all_names_of_a_lane_over_all_workers() {
     let site = Site::new().await;
-    for tenant in [TENANT_A, TENANT_B] {
-        site.enqueue_many(tenant, 30).await;
+    site.enqueue_many(TENANT_A, 20).await;
+    let older = NewJob::new("older", "act", &serde_json::json!({ "how": "ok" })).expect("it is JSON");
+    for _ in 0..20 {
+        site.enqueue(TENANT_A, &older).await;
     }
+    let events = three_workers(&site, Lane::new(LANE).formerly("older").slots(4).per_tenant(1), 40).await;
+    assert_eq!(most_at_once(&events), 1);
+}
+
+/// What happens until so many jobs are gone.
+async fn three_workers(site: &Site, lane: Lane, gone: usize) -> Vec<Event> {
     let (sender, mut log) = mpsc::unbounded_channel();
     let mut workers = Vec::new();
     for _ in 0..3 {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let site = Site { pool: site.db.pool().await, ..site.clone() };
-        let worker = serving(&site, Log(sender.clone()), Lane::new(LANE).slots(4).at_once(3));
-        let run = tokio::spawn(worker.run(async {
+        let run = tokio::spawn(serving(&site, Log(sender.clone()), lane.clone()).run(async {
             stopped.await.ok();
         }));
         workers.push((stop, run));
     }
-    let events = events(&mut log, 60).await;
-    assert!(most_at_once(&events) <= 3, "{} ran at once", most_at_once(&events));
+    let events = events(&mut log, gone).await;
     for (stop, run) in workers {
         stop.send(()).ok();
         run.await.expect("the worker does not panic");
     }
+    events
+}
+
+#[tokio::test]
+async fn a_lane_has_its_slots_over_all_workers() {
+    let site = Site::new().await;
+    for tenant in [TENANT_A, TENANT_B] {
+        site.enqueue_many(tenant, 30).await;
+    }
+    let events = three_workers(&site, Lane::new(LANE).slots(4).at_once(3), 60).await;
+    assert!(most_at_once(&events) <= 3, "{} ran at once", most_at_once(&events));
     assert_eq!(site.slots_held().await, 0, "who stops gives back what it holds");
 }
 
