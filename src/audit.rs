@@ -80,7 +80,7 @@ fn run(sources: Sources, rules: &Rules, options: &AuditOptions) -> Verdict {
     blind_spots.extend(schema_blind_spots(&schema, &files));
     blind_spots.sort();
     name_tables(&mut program, &files);
-    exempt(&mut program, &schema, &rules.tables, &files);
+    exempt(&mut program, &schema, &rules.tables);
     if options.mode == Mode::Lexical {
         program.judge_lexically();
     }

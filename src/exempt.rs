@@ -1,13 +1,12 @@
 //! A program and a schema in; statements that touch no tenant data are marked exempt, with the reason.
 
-use crate::program::{Cover, Program, SqlText};
+use crate::program::{Cover, Program};
 use crate::rules::TableRules;
 use crate::schema::{Schema, exemption};
-use crate::source::SourceFile;
 use crate::sql::TableName;
 
 /// Marks statements outside a scope that touch only tables known to hold no tenant data, and those of migrations written in Rust.
-pub fn exempt(program: &mut Program, schema: &Schema, rules: &TableRules, files: &[SourceFile]) {
+pub fn exempt(program: &mut Program, schema: &Schema, rules: &TableRules) {
     let tenancies = schema.tenancies(rules);
     for statement in &mut program.statements {
         if matches!(statement.cover, Cover::Scoped(_) | Cover::Bypass(_) | Cover::Exempt(_)) {
@@ -17,10 +16,7 @@ pub fn exempt(program: &mut Program, schema: &Schema, rules: &TableRules, files:
             statement.cover = Cover::Exempt("is part of a migration".to_owned());
             continue;
         }
-        let text = files.get(statement.place.file as usize).map_or("", |file| file.slice(statement.place.span));
-        let sends_one_row = matches!(statement.method.as_str(), "insert" | "update" | "save" | "delete");
-        let may_be_more = statement.sql == SqlText::Unknown && !sends_one_row && may_join(text, &statement.tables);
-        if !statement.tables_known || may_be_more {
+        if !statement.tables_known {
             continue;
         }
         let tables: Vec<TableName> = statement.tables.iter().map(|table| TableName::parse(table)).collect();
@@ -29,19 +25,6 @@ pub fn exempt(program: &mut Program, schema: &Schema, rules: &TableRules, files:
             statement.cover = Cover::Exempt(reason);
         }
     }
-}
-
-/// Whether a builder's chain can touch more than the tables it starts with, or is not all in sight.
-fn may_join(chain: &str, tables: &[String]) -> bool {
-    let adds_tables = ["join", "related", "linked", "select_from", "union", "exists", "in_subquery", "eq_any"];
-    // `users::table.find(1)`, and `users.find(1)` where `users` came in by a `use`.
-    let is_all_here = chain.contains("::") || tables.iter().any(|table| starts_with_word(chain, table));
-    !is_all_here || tables.len() != 1 || adds_tables.iter().any(|word| chain.contains(word))
-}
-
-fn starts_with_word(text: &str, word: &str) -> bool {
-    let name = word.rsplit('.').next().unwrap_or(word);
-    text.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('.'))
 }
 
 #[cfg(test)]

@@ -479,4 +479,6 @@ pub struct MacroCall {
     /// The arguments as expressions, in order; a body of statements is one [`ExprKind::Block`].
     /// For `name = value` arguments (`format!("{a}", a = x)`) the value.
     pub args: Vec<Expr>,
+    /// The names of the arguments where one has a name, empty for one that has none.
+    pub names: Vec<Name>,
 }

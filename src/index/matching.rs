@@ -30,13 +30,23 @@ const FOREIGN: [&str; 14] = [
 #[derive(Clone, Debug)]
 pub struct PathPattern<'a> {
     parts: Vec<&'a str>,
+    /// The crates that the library of the first part is split into: `sqlx_core` for `sqlx`.
+    halves: Vec<&'a str>,
 }
 
 impl<'a> PathPattern<'a> {
     /// A pattern from a rule's text.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        Self { parts: text.split("::").collect() }
+        Self { parts: text.split("::").collect(), halves: Vec::new() }
+    }
+
+    /// A pattern of a pack, which means the crates that its library is split into as well.
+    fn of_pack(text: &'a str, crates: &'a [String]) -> Self {
+        let pattern = Self::new(text);
+        let first = pattern.parts.first().copied().unwrap_or_default();
+        let is_half = |name: &&str| name.strip_prefix(first).is_some_and(|rest| rest.starts_with('_'));
+        Self { halves: crates.iter().map(String::as_str).filter(is_half).collect(), ..pattern }
     }
 
     /// The last name.
@@ -69,13 +79,15 @@ impl<'a> PathPattern<'a> {
             [] => false,
             [only] => last == only,
             [first, name] if is_type_name(first) => last == name && before.last().is_some_and(|owner| owner == first),
-            [first, name] => last == name && before.iter().any(|part| part == first),
+            [first, name] => last == name && self.comes_from(first, before),
             [first, .., owner, name] => {
-                last == name
-                    && before.last().is_some_and(|part| part == owner)
-                    && before.iter().any(|part| part == first)
+                last == name && before.last().is_some_and(|part| part == owner) && self.comes_from(first, before)
             }
         }
+    }
+
+    fn comes_from(&self, first: &str, before: &[Name]) -> bool {
+        before.iter().any(|part| part == first || self.halves.contains(&part.as_str()))
     }
 }
 
@@ -269,6 +281,7 @@ impl<'a> RuleBook<'a> {
 
     fn add_pack(&mut self, id: u8, pack: &'a crate::rules::Pack) {
         self.packs.push(&pack.name);
+        let crates = pack.crates.as_slice();
         for name in &pack.crates {
             self.crates.insert(name, id);
         }
@@ -286,9 +299,9 @@ impl<'a> RuleBook<'a> {
         for row in &pack.opens {
             for name in &row.method.0 {
                 if let Some((owner, _)) = name.rsplit_once("::") {
-                    add(&mut self.constructors, name, |pattern| (id, pattern, row));
+                    insert(&mut self.constructors, PathPattern::of_pack(name, crates), |pattern| (id, pattern, row));
                     if row.on == Some(Place::Root) {
-                        add(&mut self.builders, owner, |pattern| (pattern, owner));
+                        insert(&mut self.builders, PathPattern::of_pack(owner, crates), |pattern| (pattern, owner));
                     }
                 } else {
                     self.opens.entry(name).or_default().push((id, row));
@@ -302,12 +315,12 @@ impl<'a> RuleBook<'a> {
         }
         for row in &pack.queries {
             for name in &row.call.0 {
-                add(&mut self.queries, name, |pattern| (id, pattern, row));
+                insert(&mut self.queries, PathPattern::of_pack(name, crates), |pattern| (id, pattern, row));
             }
         }
         for row in &pack.handles {
             for name in &row.ty.0 {
-                add(&mut self.handles, name, |pattern| (id, pattern, row));
+                insert(&mut self.handles, PathPattern::of_pack(name, crates), |pattern| (id, pattern, row));
                 if let Some((first, _)) = name.split_once("::") {
                     self.foreign.insert(first);
                 }
@@ -317,7 +330,10 @@ impl<'a> RuleBook<'a> {
 }
 
 fn add<'a, T>(rows: &mut ByName<'a, T>, text: &'a str, row: impl FnOnce(PathPattern<'a>) -> T) {
-    let pattern = PathPattern::new(text);
+    insert(rows, PathPattern::new(text), row);
+}
+
+fn insert<'a, T>(rows: &mut ByName<'a, T>, pattern: PathPattern<'a>, row: impl FnOnce(PathPattern<'a>) -> T) {
     rows.entry(pattern.last()).or_default().push(row(pattern));
 }
 

@@ -116,6 +116,11 @@ impl Index<'_> {
         None
     }
 
+    /// All that a module imports by a name, as the `use`s of its functions write it.
+    pub fn imports(&self, module: ModId, name: &str) -> impl Iterator<Item = &[Name]> {
+        self.modules[module as usize].uses.get(name).into_iter().flatten().map(Vec::as_slice)
+    }
+
     /// The last name of what a name is imported as; the name itself where it is not, and `None` where the functions of a module do not agree.
     #[must_use]
     pub fn stands_for<'n>(&'n self, module: ModId, name: &'n Name) -> Option<&'n Name> {

@@ -233,9 +233,9 @@ impl Lower<'_> {
             if let Some(TokenTree::Group(group)) = parsed::<TokenTree>(&ahead) {
                 input.advance_to(&ahead);
                 let ExprKind::Path(path) = path.kind else { return None };
-                let args = self.macro_args(group.stream());
+                let (args, names) = self.macro_args(group.stream());
                 let span = between(start, self.places.end(group.span_close()));
-                return Some(Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args })) });
+                return Some(Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args, names })) });
             }
         }
         if let Ok((delimiters, content)) = parens(input) {

@@ -22,8 +22,8 @@ impl Lower<'_> {
     pub(super) fn macro_expr(&mut self, call: &Macro) -> Expr {
         let span = between(self.path_span(None, &call.path).start, self.macro_end(call));
         let path = types::path(None, &call.path);
-        let args = self.macro_args(call.tokens.clone());
-        Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args })) }
+        let (args, names) = self.macro_args(call.tokens.clone());
+        Expr { span, kind: ExprKind::Macro(Box::new(MacroCall { path, args, names })) }
     }
 
     fn macro_end(&self, call: &Macro) -> u32 {
@@ -35,13 +35,13 @@ impl Lower<'_> {
         self.places.end(delimiters.close())
     }
 
-    /// The arguments of a macro: expressions if they are, else statements, else arms or pieces.
-    pub(super) fn macro_args(&mut self, tokens: TokenStream) -> Vec<Expr> {
+    /// The arguments of a macro, with their names: expressions if they are, else statements, else arms or pieces.
+    pub(super) fn macro_args(&mut self, tokens: TokenStream) -> (Vec<Expr>, Vec<Name>) {
         if tokens.is_empty() {
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
         let mark = self.mark();
-        let mut read = Vec::new();
+        let mut read = (Vec::new(), Vec::new());
         let parser = |input: ParseStream<'_>| {
             read = self.read_macro_args(input);
             Ok(())
@@ -50,19 +50,20 @@ impl Lower<'_> {
             self.undo(&mark);
             let strict = std::mem::replace(&mut self.is_strict, true);
             let left_over = self.has_left_over;
-            self.read_all(tokens, |lower, input| read = lower.quiet_pieces(input));
+            self.read_all(tokens, |lower, input| read = (lower.quiet_pieces(input), Vec::new()));
             (self.is_strict, self.has_left_over) = (strict, left_over);
         }
         read
     }
 
-    fn read_macro_args(&mut self, input: ParseStream<'_>) -> Vec<Expr> {
+    fn read_macro_args(&mut self, input: ParseStream<'_>) -> (Vec<Expr>, Vec<Name>) {
         let ahead = input.fork();
         if let Ok(exprs) = Punctuated::<Syn, Token![,]>::parse_terminated(&ahead)
             && ahead.is_empty()
         {
             input.advance_to(&ahead);
-            return exprs.iter().map(|expr| self.argument(expr)).collect();
+            let args = exprs.iter().map(|expr| self.expr(named(expr).map_or(expr, |(_, value)| value))).collect();
+            return (args, names(exprs.iter()));
         }
         let ahead = input.fork();
         if let Ok(stmts) = SynBlock::parse_within(&ahead)
@@ -72,9 +73,9 @@ impl Lower<'_> {
             input.advance_to(&ahead);
             let block = Block { stmts: stmts.iter().filter_map(|stmt| self.stmt(stmt)).collect() };
             let span = between(start, block.stmts.iter().filter_map(stmt_end).max().unwrap_or(start));
-            return vec![Expr { span, kind: ExprKind::Block(block) }];
+            return (vec![Expr { span, kind: ExprKind::Block(block) }], Vec::new());
         }
-        self.quiet_pieces(input)
+        (self.quiet_pieces(input), Vec::new())
     }
 
     /// Pieces without blind spots: what is no Rust may be the macro's own grammar.
@@ -140,16 +141,6 @@ impl Lower<'_> {
             arms.push(Expr { span, kind: ExprKind::Match(Box::new(future), vec![Arm { pat, guard, body }]) });
         }
         Some(arms)
-    }
-
-    /// One argument; of `name = value` the value.
-    fn argument(&mut self, expr: &Syn) -> Expr {
-        match expr {
-            Syn::Assign(assign) if matches!(&*assign.left, Syn::Path(path) if path.path.get_ident().is_some()) => {
-                self.expr(&assign.right)
-            }
-            expr => self.expr(expr),
-        }
     }
 
     /// A macro where an item stands: a definition, items inside a call, or a call with arguments.
@@ -264,6 +255,22 @@ impl Lower<'_> {
         self.owner = before;
         self.facts.functions[index].body = Some(Block { stmts });
     }
+}
+
+/// The name and the value of an argument `name = value`.
+fn named(argument: &Syn) -> Option<(&Ident, &Syn)> {
+    let Syn::Assign(assign) = argument else { return None };
+    match &*assign.left {
+        Syn::Path(path) => Some((path.path.get_ident()?, &assign.right)),
+        _ => None,
+    }
+}
+
+/// The names of arguments, if one has a name.
+fn names<'s>(arguments: impl Iterator<Item = &'s Syn>) -> Vec<Name> {
+    let names: Vec<Name> =
+        arguments.map(|argument| named(argument).map(|(ident, _)| name(ident)).unwrap_or_default()).collect();
+    if names.iter().all(|name| name.is_empty()) { Vec::new() } else { names }
 }
 
 /// `lazy_static!` writes `static ref X: T = ..;`, which is an item but for the `ref`, and `task_local!` writes

@@ -4,10 +4,13 @@ use crate::facts::{Name, Path};
 
 use super::Reader;
 use super::value::{Query, Val};
+use crate::program::SqlText;
 use std::rc::Rc;
 
 /// An import of an import of an import: nobody goes further.
 const MAX_IMPORTS: usize = 4;
+/// Words in the names of calls that bring more tables into a builder's query.
+const BRINGS_IN: [&str; 8] = ["join", "related", "linked", "select_from", "union", "exists", "in_subquery", "eq_any"];
 
 impl<'a> Reader<'_, 'a> {
     /// The module of the entity that a path is about: `users` in `users::Entity::find` and `users::ActiveModel`.
@@ -74,9 +77,10 @@ impl<'a> Reader<'_, 'a> {
                 };
                 if by_glob { Some(first.clone()) } else { by_name() }
             }
-            [table] if first == "dsl" => {
-                let (_, target) = index.imported(self.f.context.module, first)?;
-                is_dsl_of(target, table).then(|| table.clone())
+            // `use schema::orders::dsl;`, and `use schema::orders::dsl as o;` in each function for its own table.
+            [table] => {
+                let mut targets = index.imports(self.f.context.module, first);
+                targets.any(|target| is_dsl_of(target, table)).then(|| table.clone())
             }
             [.., _] => {
                 let (table, owner) = names.split_last()?;
@@ -84,6 +88,46 @@ impl<'a> Reader<'_, 'a> {
             }
         }?;
         Some(Val::Query(Rc::new(Query { pack, tables: vec![table.to_string()], ..Query::default() })))
+    }
+
+    /// Notes the tables of a query that is part of another expression.
+    pub(super) fn name_tables_of(&mut self, value: &Val<'a>) {
+        if let Val::Query(query) = value {
+            self.f.named.extend(query.tables.iter().cloned().map(Some));
+            self.f.named.extend(query.is_open.then_some(None));
+        }
+    }
+
+    /// Notes the table of `orders::Entity`.
+    pub(super) fn name_entity(&mut self, names: &[Name]) {
+        if names.last().is_some_and(|last| last.ends_with("Entity"))
+            && let Some(table) = self.entity_of(names)
+        {
+            self.f.named.push(Some(table));
+        }
+    }
+
+    /// Notes that a call brings in a table where its arguments named none.
+    pub(super) fn name_unknown(&mut self, call: &str, before: usize) {
+        if self.f.named.len() == before && BRINGS_IN.iter().any(|word| call.contains(word)) {
+            self.f.named.push(None);
+        }
+    }
+
+    /// A builder with the tables that its arguments named: what it joins, what its subqueries ask, what it copies.
+    pub(super) fn with_named(&mut self, value: Val<'a>, before: usize) -> Val<'a> {
+        let named = &self.f.named[before.min(self.f.named.len())..];
+        match value {
+            Val::Query(query) if query.sql == SqlText::Unknown && !named.is_empty() => {
+                let mut query = Query::clone(&query);
+                query.is_open |= named.contains(&None);
+                for table in named.iter().flatten().filter(|table| !query.tables.contains(table)).collect::<Vec<_>>() {
+                    query.tables.push(table.clone());
+                }
+                Val::Query(Rc::new(query))
+            }
+            other => other,
+        }
     }
 
     /// The pack with a query row of just this name.

@@ -67,8 +67,11 @@ impl<'a> Reader<'_, 'a> {
         if is_spawn(path.last()) && self.functions_at(path).is_none() {
             return self.spawned(args);
         }
+        let before = self.f.named.len();
         let values = self.arguments(args);
-        self.call_path(expr, path, args, values)
+        self.name_unknown(path.last(), before);
+        let result = self.call_path(expr, path, args, values);
+        self.with_named(result, before)
     }
 
     pub(super) fn arguments(&mut self, args: &'a [Expr]) -> Vec<Val<'a>> {

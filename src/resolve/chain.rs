@@ -81,11 +81,14 @@ impl<'a> Reader<'_, 'a> {
                     if is_spawn(name) && self.methods(&value, name, args.len()).is_none() {
                         self.spawned(args)
                     } else {
+                        let before = self.f.named.len();
                         let values = self.arguments(args);
+                        self.name_unknown(name, before);
+                        value = self.with_named(value, before);
                         let site = Site { expr, root, links, at, root_value: &root_value, earlier: &earlier };
                         let result = self.method(site, value, name, args, &values);
                         if at == 0 {
-                            self.change_in_place(root, name, &values);
+                            self.change_in_place(root, name, args, &values);
                         }
                         earlier.push((name, args, values));
                         result
@@ -166,7 +169,7 @@ impl<'a> Reader<'_, 'a> {
         }
         match receiver {
             Val::Query(query) => Val::Query(text::extended(query, name, values)),
-            Val::Text(known) => text::of_method(known, name),
+            Val::Text(known) => text::of_method(known, name, values),
             // `Option::unwrap`, `Arc::clone`, `as_mut`, `lock`, a map's `get`: whatever it is, it gives what is inside.
             Val::Handle(_) | Val::Obj(_) | Val::Tuple(_) => receiver,
             Val::Closure(_) | Val::Func(_) | Val::Callable(..) => receiver,
@@ -372,6 +375,7 @@ impl<'a> Reader<'_, 'a> {
             sql: sql.unwrap_or_default(),
             migrates: last == "migrate",
             tables,
+            is_open: matches!(values.first(), Some(Val::Query(query)) if query.is_open),
         })))
     }
 

@@ -30,8 +30,8 @@ impl<'a> Reader<'_, 'a> {
         self.all_exits();
         self.read_unused_closures();
         let output = match self.detach(&value, MAX_VALUE_DEPTH) {
-            Ret::Unknown => self.declared(&function.output).output,
-            known => known,
+            known if known.is_whole() => known,
+            partly => partly.completed(&self.declared(&function.output).output),
         };
         self.summarise(output)
     }
@@ -224,36 +224,28 @@ impl<'a> Reader<'_, 'a> {
                 self.f.diverged = true;
                 value
             }
+            ExprKind::Other(parts) if matches!(parts.len(), 1) => self.eval(&parts[0]),
             ExprKind::Other(parts) => {
-                let value = self.eval_all(parts);
-                if parts.len() == 1 { value } else { Val::Unknown }
+                let values = self.arguments(parts);
+                super::text::sum(&values)
             }
         }
-    }
-
-    /// Several expressions, for what happens in them; the value of the first that has one.
-    pub(super) fn eval_all(&mut self, parts: &'a [Expr]) -> Val<'a> {
-        let mut found = Val::Unknown;
-        for part in parts {
-            let value = self.eval(part);
-            if found.is_unknown() {
-                found = value;
-            }
-        }
-        found
     }
 
     fn path(&mut self, path: &'a Path) -> Val<'a> {
         if let Some(name) = path.ident()
             && let Some(value) = self.f.lookup(name).cloned()
         {
+            self.name_tables_of(&value);
             return self.or_its_body(value);
         }
         let index = self.all.index;
         let names: Vec<Name> = path.names().cloned().collect();
         if let Some(query) = self.table_query(&names).or_else(|| self.dsl_table(&names)) {
+            self.name_tables_of(&query);
             return query;
         }
+        self.name_entity(&names);
         if path.self_type.is_none()
             && let Some(text) = self.const_value(path)
         {

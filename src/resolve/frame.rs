@@ -53,6 +53,8 @@ pub struct Frame<'a> {
     pub sends: Vec<Sends>,
     /// A scope was opened.
     pub opens_scope: bool,
+    /// Tables that expressions named so far; `None` for one that is there and not known.
+    pub named: Vec<Option<String>>,
     /// Calls of closures so far.
     pub closure_calls: usize,
     /// Closures that nobody was seen to call yet.
@@ -80,6 +82,7 @@ impl<'a> Frame<'a> {
             id,
             file: index.functions[id as usize].file,
             context: index.context(id),
+            named: Vec::new(),
             env: Vec::new(),
             handles: Vec::new(),
             objs: Vec::new(),

@@ -59,7 +59,8 @@ impl<'a> Reader<'_, 'a> {
         for (at, pat) in parts.iter().enumerate() {
             let part = self.part_of(path, &Name::new(at.to_string()), &value);
             // `Some(x)`, `Ok(x)`, `State(x)`: wrappers are not values of their own here.
-            let is_wrapper = part.is_unknown() && parts.len() == 1 && self.find_variant(path).is_none();
+            let is_not_its_part = part.is_unknown() || matches!(value, Val::Tuple(_));
+            let is_wrapper = is_not_its_part && parts.len() == 1 && self.find_variant(path).is_none();
             let part = if is_wrapper { value.clone() } else { part };
             self.bind(pat, part);
         }

@@ -58,6 +58,8 @@ pub(super) struct Candidate<'a> {
     pub handle_span: Option<Span>,
     pub sql: SqlText,
     pub tables: Vec<String>,
+    /// The builder joins or asks more than these.
+    pub is_open: bool,
     pub migrates: bool,
     pub through: Option<Place>,
 }
@@ -316,8 +318,9 @@ impl<'a> Reader<'_, 'a> {
             Some(Val::Query(query)) => (query.sql.clone(), query.tables.clone(), query.migrates),
             other => (self.sql_of(other), Vec::new(), false),
         };
+        let is_open = matches!(query, Some(Val::Query(query)) if query.is_open);
         let operation = row.operation.clone();
-        Candidate { pack, operation, evidence, handle, handle_span, sql, tables, migrates, through: None }
+        Candidate { pack, operation, evidence, handle, handle_span, sql, tables, is_open, migrates, through: None }
     }
 
     pub(super) fn record(&mut self, spot: Spot, method: &str, candidate: Candidate<'a>) {
@@ -325,8 +328,18 @@ impl<'a> Reader<'_, 'a> {
         if let SqlText::Param(at) = candidate.sql {
             self.note_sends(at, self.f.place(spot.span), &candidate);
         }
-        let Candidate { pack, operation: of_row, evidence, handle, handle_span, sql, tables, migrates, through } =
-            candidate;
+        let Candidate {
+            pack,
+            operation: of_row,
+            evidence,
+            handle,
+            handle_span,
+            sql,
+            tables,
+            is_open,
+            migrates,
+            through,
+        } = candidate;
         let handle_id = self.as_handle(&handle);
         let facts = sql.text().map(|text| self.facts_of(text));
         let of_rule = of_row.as_deref() == Some("migrate");
@@ -367,7 +380,7 @@ impl<'a> Reader<'_, 'a> {
             in_scope_closure: self.f.active().and_then(|active| active.scope.place),
             through,
             function: index.function_path(self.f.id),
-            tables_known: known || (!all_tables.is_empty() && facts.is_none()),
+            tables_known: known || (!all_tables.is_empty() && facts.is_none() && !is_open),
             sql: if matches!(sql, SqlText::Param(_)) { SqlText::Unknown } else { sql },
             operation,
             tables: all_tables,

@@ -71,7 +71,7 @@ impl<'a> Reader<'_, 'a> {
                     left.set(parts);
                     text
                 };
-                let text = self.macro_value(call.path.last(), texts, captured);
+                let text = self.macro_value(call.path.last(), texts, &call.names, captured);
                 *parts = left.get();
                 text
             }
@@ -104,20 +104,27 @@ impl<'a> Reader<'_, 'a> {
         if let ("write" | "writeln", Some((to, parts))) = (name, parts.split_first()) {
             let (variable, known) = (variable(call.args.first()?)?, to);
             if *known != SqlText::Unknown {
-                let text = joined(vec![known.clone(), formatted(parts, captured)]);
+                let names = call.names.get(1..).unwrap_or_default();
+                let text = joined(vec![known.clone(), formatted(parts, names, captured)]);
                 self.f.assign(variable, Val::Text(Rc::new(text)));
             }
             return None;
         }
-        match self.macro_value(name, parts, captured) {
+        match self.macro_value(name, parts, &call.names, captured) {
             SqlText::Unknown => None,
             text => Some(Val::Text(Rc::new(text))),
         }
     }
 
-    fn macro_value(&self, name: &str, parts: Vec<SqlText>, captured: impl Fn(&str) -> SqlText) -> SqlText {
+    fn macro_value(
+        &self,
+        name: &str,
+        parts: Vec<SqlText>,
+        names: &[Name],
+        captured: impl Fn(&str) -> SqlText,
+    ) -> SqlText {
         match name {
-            "format" | "format_args" | "formatcp" | "formatdoc" => formatted(&parts, captured),
+            "format" | "format_args" | "formatcp" | "formatdoc" => formatted(&parts, names, captured),
             "concat" | "concatcp" | "const_format" => joined(parts),
             "include_str" | "include_bytes" => match parts.as_slice() {
                 [SqlText::Whole(path)] => self.include(path),
@@ -129,11 +136,13 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// What a method does to the text or query that a variable holds, in place: `text.push_str(..)`, `text += ..`.
-    pub(super) fn change_in_place(&mut self, root: &Expr, method: &str, values: &[Val<'a>]) {
+    pub(super) fn change_in_place(&mut self, root: &Expr, method: &str, args: &[Expr], values: &[Val<'a>]) {
         let Some(name) = variable(root) else { return };
         let changed = match self.f.lookup(name) {
             Some(Val::Text(text)) => {
                 let added = values.last().map(|value| self.text_of(Some(value))).unwrap_or_default();
+                let is_letter = matches!(args, [Expr { kind: ExprKind::Lit(_), .. }]);
+                let method = if method == "push" && !is_letter { "push of a list" } else { method };
                 changed(text, method, added).map(|text| Val::Text(Rc::new(text)))
             }
             Some(Val::Query(query)) if is_added(method) => Some(Val::Query(extended(Rc::clone(query), method, values))),
@@ -185,12 +194,11 @@ fn normalised(folder: &str, path: &str) -> String {
 
 /// `format!`: known texts are put in where the template says, so that a constant name of a setting is seen;
 /// other placeholders become holes.
-fn formatted(parts: &[SqlText], captured: impl Fn(&str) -> SqlText) -> SqlText {
+fn formatted(parts: &[SqlText], names: &[Name], captured: impl Fn(&str) -> SqlText) -> SqlText {
     let Some((SqlText::Whole(template) | SqlText::Partial(template), args)) = parts.split_first() else {
         return SqlText::Unknown;
     };
     let pieces = pieces(template);
-    let positional = pieces.iter().filter(|piece| **piece == Piece::Hole("")).count();
     let mut next = args.iter();
     let mut text = String::with_capacity(template.len());
     let mut has_holes = matches!(parts[0], SqlText::Partial(_));
@@ -201,12 +209,13 @@ fn formatted(parts: &[SqlText], captured: impl Fn(&str) -> SqlText) -> SqlText {
                 continue;
             }
             Piece::Hole("") => next.next().cloned().unwrap_or_default(),
-            Piece::Hole(name) => match (name.parse::<usize>(), args.get(positional..)) {
-                (Ok(at), _) => args.get(at).cloned().unwrap_or_default(),
-                // Of `name = value` only the value is known: it is meant where there is no other.
-                (_, Some([only])) if captured(name) == SqlText::Unknown => only.clone(),
-                _ => captured(name),
-            },
+            Piece::Hole(name) => {
+                let by_name = || names.iter().position(|of| of == name).and_then(|at| at.checked_sub(1));
+                match name.parse::<usize>().ok().or_else(by_name) {
+                    Some(at) => args.get(at).cloned().unwrap_or_default(),
+                    None => captured(name),
+                }
+            }
         };
         has_holes |= !matches!(put_in, SqlText::Whole(_));
         text.push_str(part(&put_in));
@@ -243,6 +252,18 @@ fn goes_on(text: &str, from: &str) -> bool {
     rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || matches!(next, '_' | '.')))
 }
 
+/// `left + right + ..`, where the first is a text: whatever is added to it, the sum is one too.
+pub(super) fn sum<'a>(values: &[Val<'a>]) -> Val<'a> {
+    let text = |value: &Val<'a>| match value {
+        Val::Text(text) => SqlText::clone(text),
+        _ => SqlText::Unknown,
+    };
+    match values {
+        [Val::Text(_), ..] => Val::Text(Rc::new(joined(values.iter().map(text).collect()))),
+        _ => Val::Unknown,
+    }
+}
+
 /// One of several values, where any of them is a text; else the first that is known.
 pub(super) fn one_of<'a>(values: Vec<Val<'a>>) -> Val<'a> {
     let text = |value: &Val<'a>| match value {
@@ -260,7 +281,13 @@ pub(super) fn one_of<'a>(values: Vec<Val<'a>>) -> Val<'a> {
 pub(super) fn either_query(left: &Query, right: &Query) -> Query {
     let mut tables = left.tables.clone();
     tables.extend(right.tables.iter().filter(|table| !left.tables.contains(table)).cloned());
-    Query { sql: either(&left.sql, &right.sql), tables, migrates: left.migrates && right.migrates, pack: left.pack }
+    Query {
+        sql: either(&left.sql, &right.sql),
+        tables,
+        is_open: left.is_open || right.is_open,
+        migrates: left.migrates && right.migrates,
+        pack: left.pack,
+    }
 }
 
 /// What a method makes of a text in place; nothing where it leaves it alone.
@@ -270,6 +297,7 @@ fn changed(text: &SqlText, method: &str, added: SqlText) -> Option<SqlText> {
         "push_str" | "add_assign" | "write_str" | "insert_str" if known.len() > MAX_TEXT => cut(known),
         "push_str" | "add_assign" | "write_str" => joined(vec![text.clone(), added]),
         "insert_str" => joined(vec![added, text.clone()]),
+        "push of a list" => either(text, &added),
         // A letter alone is no table.
         "push" => joined(vec![text.clone(), SqlText::Whole(" ".to_owned())]),
         "extend" | "write_fmt" | "replace_range" | "truncate" | "clear" => cut(known),
@@ -328,10 +356,27 @@ pub(super) fn extended<'a>(query: Rc<Query>, name: &str, values: &[Val<'a>]) -> 
     Rc::new(Query { sql: SqlText::Partial(format!("{before}{added}")), ..(*query).clone() })
 }
 
+fn with_text(text: &SqlText, change: impl Fn(&str) -> String) -> SqlText {
+    match text {
+        SqlText::Whole(known) => SqlText::Whole(change(known)),
+        SqlText::Partial(known) => SqlText::Partial(change(known)),
+        other => other.clone(),
+    }
+}
+
 /// What a method of text gives.
-pub(super) fn of_method<'a>(text: Rc<SqlText>, name: &str) -> Val<'a> {
+pub(super) fn of_method<'a>(text: Rc<SqlText>, name: &str, values: &[Val<'a>]) -> Val<'a> {
     if SAME.contains(&name) {
         return Val::Text(text);
+    }
+    // Of a list of texts, whose elements are one of several.
+    let between = match (name, values) {
+        ("concat", []) => Some(""),
+        ("join", [Val::Text(between)]) => between.text(),
+        _ => None,
+    };
+    if let Some(between) = between {
+        return Val::Text(Rc::new(with_text(&text, |known| known.replace(EITHER, between))));
     }
     match (&*text, name) {
         (SqlText::Whole(known) | SqlText::Partial(known), "replace" | "replacen") => {

@@ -86,6 +86,7 @@ impl<'a> Reader<'_, 'a> {
                 handle_span,
                 sql: self.sql_of(text),
                 tables,
+                is_open: false,
                 migrates: false,
                 through: Some(sends.place),
             };

@@ -73,6 +73,8 @@ pub struct Query {
     pub migrates: bool,
     /// The tables that the builder names, by path.
     pub tables: Vec<String>,
+    /// It joins or asks more than what was named.
+    pub is_open: bool,
 }
 
 /// A closure with what it captured.
@@ -241,6 +243,28 @@ pub enum Ret {
     Text(Rc<SqlText>),
     /// A value of this type.
     Typed(Ty),
+}
+
+impl Ret {
+    /// Whether it is known, with all parts of a tuple.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Ret::Unknown => false,
+            Ret::Tuple(parts) => parts.iter().all(Ret::is_whole),
+            _ => true,
+        }
+    }
+
+    /// What is known here, and for the rest what `declared` says.
+    pub fn completed(self, declared: &Ret) -> Ret {
+        match (self, declared) {
+            (Ret::Unknown, declared) => declared.clone(),
+            (Ret::Tuple(parts), Ret::Tuple(declared)) if parts.len() == declared.len() => {
+                Ret::Tuple(parts.into_iter().zip(declared).map(|(part, declared)| part.completed(declared)).collect())
+            }
+            (known, _) => known,
+        }
+    }
 }
 
 impl Val<'_> {
