@@ -4,7 +4,7 @@ use std::any::Any;
 use std::time::Instant;
 
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle};
 use tracing::Instrument;
 
 use crate::queue::{ClaimedJob, Settled, Settlement};
@@ -31,9 +31,7 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
         );
         let (mut stop, lane, began) = (entry.subscribe(), job.lane, Instant::now());
         metrics::started(&lane);
-        // Whoever drops the set drops the handler.
-        let mut task = JoinSet::new();
-        task.spawn(self.registry.run(&job.kind, job.payload, cx).instrument(span.clone()));
+        let task = Handler(tokio::spawn(self.registry.run(&job.kind, job.payload, cx).instrument(span.clone())));
         let ended = self.wait_for(task, &mut stop, job.attempt).await;
         metrics::ran(&lane, began.elapsed());
         // Its error is the tenant's, and stays with the job.
@@ -64,7 +62,7 @@ impl<S: Clone + Send + Sync + 'static> Shared<S> {
                 return Verdict::LeaseLost;
             }
             tokio::select! {
-                ended = end(&mut task) => return verdict(ended, attempt, self),
+                ended = &mut task.0 => return verdict(ended, attempt, self),
                 given_up = self.patience(reason) => return Verdict::Settle(given_up),
                 Ok(()) = stop.changed() => {}
             }
@@ -98,12 +96,13 @@ enum Verdict {
 }
 
 type Ended = Result<Outcome, JobError>;
-type Handler = JoinSet<Ended>;
 
-async fn end(task: &mut Handler) -> Result<Ended, JoinError> {
-    match task.join_next().await {
-        Some(ended) => ended,
-        None => std::future::pending().await,
+/// Whoever drops it ends the handler.
+struct Handler(JoinHandle<Ended>);
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
