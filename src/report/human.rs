@@ -181,7 +181,7 @@ fn summary(verdict: &Verdict, context: &Context<'_>, out: &mut dyn Write) -> io:
     let paint = Paint(context.color);
     let line = parts.join(", ");
     let line = match (counts.errors, counts.warnings) {
-        (0, 0) => paint.help(&line),
+        (0, 0) if verdict.blind_spots.is_empty() => paint.help(&line),
         (0, _) => paint.warning(&line),
         _ => paint.error(&line),
     };

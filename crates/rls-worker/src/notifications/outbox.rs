@@ -83,6 +83,8 @@ pub struct Batch {
 pub struct Sent {
     key: Option<(Template, String)>,
     results: Vec<(Delivery, Sending)>,
+    /// A sending panicked. Its delivery stays claimed, which says that its end is not known.
+    is_one_lost: bool,
 }
 
 /// Whether the job may try again.
@@ -159,15 +161,22 @@ pub async fn send(transport: &Transport, batch: Batch, attempt: Attempt) -> Sent
             (Arc::unwrap_or_clone(delivery), result)
         });
     }
-    let mut sent = Sent { key: batch.key, results: Vec::new() };
-    while let Some(ended) = sending.join_next().await {
-        // One that panicked stays claimed, which says that its end is not known.
-        sent.results.extend(ended.map(|(delivery, result)| {
-            let result = result.settled(&delivery, attempt);
-            (delivery, result)
-        }));
-    }
+    let mut sent = Sent { key: batch.key, ..all_ended(sending, attempt).await };
     sent.results.sort_by_key(|(delivery, _)| delivery.id);
+    sent
+}
+
+async fn all_ended(mut sending: JoinSet<(Delivery, Sending)>, attempt: Attempt) -> Sent {
+    let mut sent = Sent::default();
+    while let Some(ended) = sending.join_next().await {
+        match ended {
+            Ok((delivery, result)) => {
+                let result = result.settled(&delivery, attempt);
+                sent.results.push((delivery, result));
+            }
+            Err(_) => sent.is_one_lost = true,
+        }
+    }
     sent
 }
 
@@ -189,7 +198,8 @@ impl Sent {
     /// Whether something is to be tried again.
     #[must_use]
     pub fn has_deferred(&self) -> bool {
-        self.results.iter().any(|(_, result)| matches!(result, Sending::Deferred(_) | Sending::Unknown(_)))
+        let may_be_sent = |(_, result): &_| matches!(result, Sending::Deferred(_) | Sending::Unknown(_));
+        self.is_one_lost || self.results.iter().any(may_be_sent)
     }
 }
 
@@ -246,9 +256,9 @@ pub async fn summary(tx: &mut TenantTx, sent: &Sent) -> sqlx::Result<Summary> {
 mod tests {
     use super::*;
 
-    fn settled(result: Sending, unknown_ends: i32, attempt: Attempt) -> Sending {
+    fn delivery(unknown_ends: i32) -> Delivery {
         let text = String::new;
-        let delivery = Delivery {
+        Delivery {
             id: Uuid::nil(),
             tenant_id: Uuid::nil(),
             template: text(),
@@ -265,8 +275,24 @@ mod tests {
             created_at: DateTime::UNIX_EPOCH,
             attempt: 1,
             unknown_ends,
-        };
-        result.settled(&delivery, attempt)
+        }
+    }
+
+    fn settled(result: Sending, unknown_ends: i32, attempt: Attempt) -> Sending {
+        result.settled(&delivery(unknown_ends), attempt)
+    }
+
+    #[tokio::test]
+    async fn a_sending_that_panics_is_tried_again_and_the_others_count() {
+        let mut sending = JoinSet::new();
+        sending.spawn(async { (delivery(0), Sending::Sent) });
+        assert!(!all_ended(sending, Attempt::More).await.has_deferred());
+        let mut sending = JoinSet::new();
+        sending.spawn(async { (delivery(0), Sending::Sent) });
+        sending.spawn(async { panic!("no transport does this") });
+        let sent = all_ended(sending, Attempt::More).await;
+        assert_eq!(sent.results, [(delivery(0), Sending::Sent)]);
+        assert!(sent.has_deferred());
     }
 
     #[test]
