@@ -219,11 +219,15 @@ impl Project {
         let in_tests = self.starts.iter().filter(|start| is_in_test_folder(start, &self.root));
         let named: Vec<&PathBuf> = in_tests.filter(|_| self.is_explicit).collect();
         for (path, mut file) in files {
-            if request.tests == Tests::Out {
-                file.target.is_test &= !named.iter().any(|start| path.starts_with(start));
+            let leaves_out = request.tests == Tests::Out && file.target.is_test;
+            if !leaves_out {
+                sources.files.push(file);
+            } else if named.iter().any(|start| path.starts_with(start)) {
+                file.target.is_test = false;
+                sources.files.push(file);
+            } else {
+                sources.left_out.push(file);
             }
-            let is_left_out = request.tests == Tests::Out && file.target.is_test;
-            if is_left_out { sources.left_out.push(file) } else { sources.files.push(file) }
         }
         sources.files.sort_by(|a, b| a.path.cmp(&b.path));
     }

@@ -52,7 +52,8 @@ impl Counts {
                 (Status::Allowed(_), _) => counts.allowed += 1,
                 (Status::Baselined, _) => counts.baselined += 1,
                 (Status::Open, Level::Deny) => counts.errors += 1,
-                (Status::Open, Level::Warn | Level::Allow) => counts.warnings += 1,
+                (Status::Open, Level::Warn) => counts.warnings += 1,
+                (Status::Open, Level::Allow) => {}
             }
         }
         counts

@@ -314,11 +314,10 @@ impl<'a> Reader<'_, 'a> {
             (query @ Val::Query(_), _) => Some(query),
             _ => None,
         };
-        let (sql, tables, migrates) = match query {
-            Some(Val::Query(query)) => (query.sql.clone(), query.tables.clone(), query.migrates),
-            other => (self.sql_of(other), Vec::new(), false),
+        let (sql, tables, is_open, migrates) = match query {
+            Some(Val::Query(query)) => (query.sql.clone(), query.tables.clone(), query.is_open, query.migrates),
+            other => (self.sql_of(other), Vec::new(), false, false),
         };
-        let is_open = matches!(query, Some(Val::Query(query)) if query.is_open);
         let operation = row.operation.clone();
         Candidate { pack, operation, evidence, handle, handle_span, sql, tables, is_open, migrates, through: None }
     }

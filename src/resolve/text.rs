@@ -141,9 +141,11 @@ impl<'a> Reader<'_, 'a> {
         let changed = match self.f.lookup(name) {
             Some(Val::Text(text)) => {
                 let added = values.last().map(|value| self.text_of(Some(value))).unwrap_or_default();
+                // What is pushed and is no letter is one more of a list of texts.
                 let is_letter = matches!(args, [Expr { kind: ExprKind::Lit(_), .. }]);
-                let method = if method == "push" && !is_letter { "push of a list" } else { method };
-                changed(text, method, added).map(|text| Val::Text(Rc::new(text)))
+                let is_element = method == "push" && !is_letter;
+                let changed = if is_element { Some(either(text, &added)) } else { changed(text, method, added) };
+                changed.map(|text| Val::Text(Rc::new(text)))
             }
             Some(Val::Query(query)) if is_added(method) => Some(Val::Query(extended(Rc::clone(query), method, values))),
             _ => None,
@@ -254,27 +256,27 @@ fn goes_on(text: &str, from: &str) -> bool {
 
 /// `left + right + ..`, where the first is a text: whatever is added to it, the sum is one too.
 pub(super) fn sum<'a>(values: &[Val<'a>]) -> Val<'a> {
-    let text = |value: &Val<'a>| match value {
-        Val::Text(text) => SqlText::clone(text),
-        _ => SqlText::Unknown,
-    };
     match values {
-        [Val::Text(_), ..] => Val::Text(Rc::new(joined(values.iter().map(text).collect()))),
+        [Val::Text(_), ..] => Val::Text(Rc::new(joined(values.iter().map(only_text).collect()))),
         _ => Val::Unknown,
     }
 }
 
 /// One of several values, where any of them is a text; else the first that is known.
 pub(super) fn one_of<'a>(values: Vec<Val<'a>>) -> Val<'a> {
-    let text = |value: &Val<'a>| match value {
-        Val::Text(text) => SqlText::clone(text),
-        _ => SqlText::Unknown,
-    };
     if !values.iter().any(|value| matches!(value, Val::Text(_))) {
         return values.into_iter().find(|value| !value.is_unknown()).unwrap_or_default();
     }
-    let all = values.iter().map(text).reduce(|all, text| either(&all, &text));
+    let all = values.iter().map(only_text).reduce(|all, text| either(&all, &text));
     Val::Text(Rc::new(all.unwrap_or_default()))
+}
+
+/// The text that a value is; of a query, which only sends one, nothing.
+fn only_text(value: &Val<'_>) -> SqlText {
+    match value {
+        Val::Text(text) => SqlText::clone(text),
+        _ => SqlText::Unknown,
+    }
 }
 
 /// One of two queries.
@@ -297,7 +299,6 @@ fn changed(text: &SqlText, method: &str, added: SqlText) -> Option<SqlText> {
         "push_str" | "add_assign" | "write_str" | "insert_str" if known.len() > MAX_TEXT => cut(known),
         "push_str" | "add_assign" | "write_str" => joined(vec![text.clone(), added]),
         "insert_str" => joined(vec![added, text.clone()]),
-        "push of a list" => either(text, &added),
         // A letter alone is no table.
         "push" => joined(vec![text.clone(), SqlText::Whole(" ".to_owned())]),
         "extend" | "write_fmt" | "replace_range" | "truncate" | "clear" => cut(known),

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use rls_runtime::queue::{JobId, NewJob, Queue};
 use rls_runtime::{RlsPool, TenantId, with_tenant};
 use rls_worker::workers::envelope::created_by;
-use rls_worker::workers::jobs::{self, UPLOAD_LANES};
+use rls_worker::workers::jobs;
 use rls_worker::workers::outcome::LaneError;
 
 use super::say::{say, say_json};
@@ -57,7 +57,7 @@ pub(super) async fn enqueue(pool: &RlsPool, tenant: TenantId, what: &HandedIn) -
     let bytes = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let name = file.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let queue = Queue::new();
-    let (job, duplicate) = if UPLOAD_LANES.contains(&known) {
+    let (job, duplicate) = if jobs::takes_files(known) {
         let file = jobs::HandedIn::new(known, &name, &bytes, by)?;
         let submitted = with_tenant(pool, tenant, async |mut tx| jobs::submit(&mut tx, &queue, &file).await).await?;
         (submitted.job, submitted.duplicate)

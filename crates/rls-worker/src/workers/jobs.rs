@@ -13,7 +13,21 @@ use crate::fingerprint;
 use crate::table::{FileError, Limits, Table};
 
 /// The lanes that take files.
-pub const UPLOAD_LANES: &[&str] = &[Catalog::NAME, Orders::NAME, Charges::NAME];
+const UPLOADS: &[UploadLane] = &[UploadLane::of::<Catalog>(), UploadLane::of::<Orders>(), UploadLane::of::<Charges>()];
+
+/// What is to be known of a [`FileLane`] where it is given by its name.
+#[derive(Debug, Clone, Copy)]
+struct UploadLane {
+    name: &'static str,
+    adapter: fn(&Table) -> Result<&'static str, FileError>,
+    job: fn(Uuid) -> sqlx::Result<NewJob>,
+}
+
+impl UploadLane {
+    const fn of<L: FileLane>() -> UploadLane {
+        UploadLane { name: L::NAME, adapter: L::adapter, job: |upload| NewJob::of(&Upload::<L>::of(upload)) }
+    }
+}
 
 /// All lanes.
 pub const LANES: &[&str] =
@@ -38,10 +52,16 @@ pub fn lane_of(name: &str) -> Option<&'static str> {
     LANES.iter().find(|lane| **lane == name).copied()
 }
 
+/// Whether a lane, under its name of today, takes files.
+#[must_use]
+pub fn takes_files(lane: &str) -> bool {
+    UPLOADS.iter().any(|of| of.name == lane)
+}
+
 /// A file that somebody hands in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HandedIn<'a> {
-    lane: &'static str,
+    lane: UploadLane,
     adapter: Option<&'static str>,
     name: &'a str,
     bytes: &'a [u8],
@@ -54,26 +74,18 @@ impl<'a> HandedIn<'a> {
     /// # Errors
     /// When the lane takes no files.
     pub fn new(lane: &str, name: &'a str, bytes: &'a [u8], by: &'a str) -> Result<HandedIn<'a>, FileError> {
-        let lane = lane_of(lane).filter(|lane| UPLOAD_LANES.contains(lane));
-        let lane = lane.ok_or_else(|| FileError::new("LANE_UNKNOWN", "the lane takes no files"))?;
+        let lane = lane_of(lane).and_then(|lane| UPLOADS.iter().find(|of| of.name == lane));
+        let lane = *lane.ok_or_else(|| FileError::new("LANE_UNKNOWN", "the lane takes no files"))?;
         // What is wrong with a file its job says, to whoever looks for what became of it.
-        let adapter = Table::open(bytes, &Limits::default()).and_then(|table| adapter(lane, &table)).ok();
+        let adapter = Table::open(bytes, &Limits::default()).and_then(|table| (lane.adapter)(&table)).ok();
         Ok(HandedIn { lane, adapter, name, bytes, by })
     }
 
     /// What there is no second job of.
     fn key(&self, tenant: TenantId) -> String {
         let (tenant, adapter) = (tenant.to_string(), self.adapter.unwrap_or_default());
-        let texts = [tenant.as_str(), self.lane, adapter, MAPPING_VERSION];
+        let texts = [tenant.as_str(), self.lane.name, adapter, MAPPING_VERSION];
         fingerprint::of(texts.map(str::as_bytes).into_iter().chain([self.bytes]))
-    }
-}
-
-fn adapter(lane: &str, table: &Table) -> Result<&'static str, FileError> {
-    match lane {
-        Catalog::NAME => Catalog::adapter(table),
-        Orders::NAME => Orders::adapter(table),
-        _ => Charges::adapter(table),
     }
 }
 
@@ -87,7 +99,7 @@ pub async fn submit(tx: &mut TenantTx, queue: &Queue, file: &HandedIn<'_>) -> Re
         "insert into uploads (lane, adapter, effective_key, file_name, bytes) values ($1, $2, $3, $4, $5)
          on conflict (tenant_id, effective_key) do nothing returning id",
     )
-    .bind(file.lane)
+    .bind(file.lane.name)
     .bind(file.adapter)
     .bind(&key)
     .bind(file.name)
@@ -109,21 +121,13 @@ pub async fn submit(tx: &mut TenantTx, queue: &Queue, file: &HandedIn<'_>) -> Re
             None => {}
         }
     }
-    let job = queue.enqueue(tx, &created_by(upload_job(file.lane, upload)?, file.by)).await?.id();
+    let job = queue.enqueue(tx, &created_by((file.lane.job)(upload)?, file.by)).await?.id();
     sqlx::query("update uploads set job_id = $2 where id = $1")
         .bind(upload)
         .bind(job.as_uuid())
         .execute(&mut **tx)
         .await?;
     Ok(Submitted { job, duplicate: false })
-}
-
-fn upload_job(lane: &str, upload: Uuid) -> Result<NewJob, LaneError> {
-    Ok(match lane {
-        Catalog::NAME => NewJob::of(&Upload::<Catalog>::of(upload)),
-        Orders::NAME => NewJob::of(&Upload::<Orders>::of(upload)),
-        _ => NewJob::of(&Upload::<Charges>::of(upload)),
-    }?)
 }
 
 /// The jobs of a lane in a state.
