@@ -3,9 +3,21 @@
 use rls_runtime::testing::TestDb;
 use rls_runtime::verify::{Options, Report, verify};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// What is stored for a role is seen from every database of the cluster: who plants such a setting is alone meanwhile.
+static CLUSTER: RwLock<()> = RwLock::const_new(());
+
+/// How a test has the cluster, until it ends.
+#[expect(dead_code, reason = "held and never looked at")]
+enum Held {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
 
 pub struct Clean {
     pub db: TestDb,
+    _held: Held,
 }
 
 /// A superuser's connection to the clean database.
@@ -15,9 +27,18 @@ pub struct Site<'a> {
 }
 
 impl Clean {
-    /// A database with the clean schema.
+    /// A database with the clean schema. A task has one at a time.
     pub async fn new() -> Self {
-        let clean = Self { db: TestDb::new().await };
+        Self::made(Held::Shared(CLUSTER.read().await)).await
+    }
+
+    /// The same, while no other test of this kind runs.
+    pub async fn alone() -> Self {
+        Self::made(Held::Alone(CLUSTER.write().await)).await
+    }
+
+    async fn made(held: Held) -> Self {
+        let clean = Self { db: TestDb::new().await, _held: held };
         let sql = clean.fill(&format!("create role {{other}} login; {}", include_str!("clean.sql")));
         clean.db.execute_as_superuser(&sql).await.unwrap();
         clean

@@ -24,18 +24,8 @@ async fn every_planted_defect_is_found_and_fixed() {
     // Roles are shared by all databases of a cluster, so that each lane has its own.
     let lanes = (0..LANES).map(|lane| {
         tokio::spawn(async move {
-            let clean = Clean::new().await;
-            let mut wrong = Vec::new();
-            let mut site = clean.open().await;
-            for defect in defects::all().into_iter().skip(lane).step_by(LANES) {
-                if let Err(what) = plant(&clean, &mut site, defect).await {
-                    wrong.push(format!("{} {}: {what}", defect.check, defect.name));
-                }
-                site.reset().await;
-            }
-            let again = site.verify(&clean.options()).await;
-            assert_eq!(shown(&again), [""; 0], "the schema is not clean after the last defect");
-            wrong
+            let of_database = defects::all().into_iter().filter(|defect| !defect.is_seen_everywhere());
+            plant_each(Clean::new().await, of_database.skip(lane).step_by(LANES)).await
         })
     });
     let mut wrong = Vec::new();
@@ -43,6 +33,29 @@ async fn every_planted_defect_is_found_and_fixed() {
         wrong.extend(lane.await.unwrap());
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn every_setting_of_a_role_is_found_and_fixed() {
+    let of_cluster: Vec<_> = defects::all().into_iter().filter(|defect| defect.is_seen_everywhere()).collect();
+    assert!(of_cluster.len() >= 5, "{}", of_cluster.len());
+    let wrong = plant_each(Clean::alone().await, of_cluster.into_iter()).await;
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Says what is wrong with which of them.
+async fn plant_each(clean: Clean, defects: impl Iterator<Item = &'static Defect>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut site = clean.open().await;
+    for defect in defects {
+        if let Err(what) = plant(&clean, &mut site, defect).await {
+            wrong.push(format!("{} {}: {what}", defect.check, defect.name));
+        }
+        site.reset().await;
+    }
+    let again = site.verify(&clean.options()).await;
+    assert_eq!(shown(&again), [""; 0], "the schema is not clean after the last defect");
+    wrong
 }
 
 async fn plant(clean: &Clean, site: &mut Site<'_>, defect: &Defect) -> Result<(), String> {

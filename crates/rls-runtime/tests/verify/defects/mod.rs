@@ -21,6 +21,13 @@ pub struct Defect {
     pub fix: Fix,
 }
 
+impl Defect {
+    /// A setting that is stored for a role without a database is seen from all databases.
+    pub fn is_seen_everywhere(&self) -> bool {
+        self.sql.starts_with("alter role {app} set ")
+    }
+}
+
 const fn defect(check: &'static str, object: &'static str, name: &'static str, sql: &'static str) -> Defect {
     Defect { check, object, name, sql, fix: Fix::Works }
 }

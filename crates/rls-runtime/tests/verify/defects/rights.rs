@@ -48,7 +48,7 @@ pub const DEFECTS: &[Defect] = &[
     ),
     defect(
         "V24",
-        "app.tenant_id=",
+        "public.f() app.tenant_id=",
         "function binds a tenant",
         "create function f() returns bigint language sql set app.tenant_id = 'x' as 'select 1::bigint'",
     ),
@@ -78,7 +78,7 @@ pub const DEFECTS: &[Defect] = &[
         "database bound to a tenant",
         "alter database {db} set app.tenant_id = 'aaaaaaaa-0000-4000-8000-000000000000'",
     ),
-    defect("V24", "row_security=off", "row security off", "alter role {app} set row_security = off"),
+    defect("V24", "role {app} row_security=off", "row security off", "alter role {app} set row_security = off"),
     defect("V24", "role {app} search_path=", "search path", "alter role {app} set search_path = g, public"),
     defect(
         "V24",
